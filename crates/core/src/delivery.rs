@@ -1,0 +1,149 @@
+//! What is a delivery, before and after it was judged? Unverified and verified are two types.
+
+use crate::batch::Batch;
+use crate::cloud_event::ContentMode;
+use crate::provider::microsoft::{self, Cloud};
+use crate::reason::{Reason, Untrusted};
+use crate::service::Service;
+use crate::time::UnixMillis;
+use crate::trust::Trust;
+
+/// A delivery as it was received: nothing in it is proven.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'b> {
+    /// Where it came in.
+    pub route: Route<'b>,
+    /// Its body, whole.
+    pub body: &'b [u8],
+    /// A valid W3C `traceparent` of the request.
+    pub traceparent: Option<&'b str>,
+    /// When its head was received.
+    pub received: UnixMillis,
+    /// How many items it may hold.
+    pub max_items: usize,
+}
+
+/// The provider route a delivery came in by.
+#[derive(Clone, Copy, Debug)]
+pub enum Route<'b> {
+    /// `/v1/microsoft/graph`, with the decoded tenant segment where there is one (`Some(None)`: it does not decode).
+    Graph {
+        /// The tenant segment.
+        tenant: Option<Option<&'b str>>,
+    },
+}
+
+/// A whole delivery is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Broken, or not of the shape that the provider documents.
+    #[error("the body is not readable")]
+    Unreadable,
+    /// More items than allowed.
+    #[error("the delivery holds too many items")]
+    TooManyItems,
+}
+
+/// A delivery whose every item was judged. Only [`Delivery::verify`] makes one, and only this becomes records.
+///
+/// ```compile_fail
+/// # fn f(verified: &postern_core::delivery::Verified<'_>) {}
+/// let forged = postern_core::delivery::Verified { items: todo!() };
+/// ```
+#[derive(Debug)]
+pub struct Verified<'b> {
+    pub(crate) items: Items<'b>,
+    pub(crate) untrusted: Vec<Untrusted>,
+    pub(crate) denied: usize,
+    pub(crate) total: usize,
+    pub(crate) whole: Option<Reason>,
+    pub(crate) traceparent: Option<&'b str>,
+    pub(crate) received: UnixMillis,
+}
+
+/// The genuine items, by provider.
+#[derive(Debug)]
+pub(crate) enum Items<'b> {
+    Graph(Vec<microsoft::Genuine<'b>>),
+}
+
+/// How events are written; configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// The Microsoft cloud whose hosts stand in fetch URLs.
+    pub cloud: Cloud,
+    /// How CloudEvents lie in Kafka records.
+    pub mode: ContentMode,
+    /// The most bytes that Kafka takes as one record: key, value and headers.
+    pub max_record: usize,
+}
+
+impl Default for Form {
+    /// Global cloud, structured mode, and librdkafka's limit of 1,000,000 bytes less room for the record's own frame.
+    fn default() -> Self {
+        Self { cloud: Cloud::Global, mode: ContentMode::Structured, max_record: 999_000 }
+    }
+}
+
+impl<'b> Delivery<'b> {
+    /// The service it belongs to.
+    #[must_use]
+    pub fn service(&self) -> Service {
+        match self.route {
+            Route::Graph { .. } => Service::Graph,
+        }
+    }
+
+    /// Reads the delivery and judges every item of it.
+    ///
+    /// # Errors
+    /// When the delivery as a whole cannot be read or holds too many items; a single odd item is not an error.
+    pub fn verify(&self, trust: &Trust) -> Result<Verified<'b>, Rejection> {
+        match self.route {
+            Route::Graph { tenant } => microsoft::verify(self, tenant, trust),
+        }
+    }
+}
+
+impl Verified<'_> {
+    /// How many items the delivery holds; an unreadable whole counts as one.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    /// How many are genuine.
+    #[must_use]
+    pub fn genuine(&self) -> usize {
+        match &self.items {
+            Items::Graph(items) => items.len(),
+        }
+    }
+
+    /// How many belong to denied connections.
+    #[must_use]
+    pub fn denied(&self) -> usize {
+        self.denied
+    }
+
+    /// The items that are not trusted, each with its reason; all of them when the whole body is at fault.
+    #[must_use]
+    pub fn untrusted(&self) -> &[Untrusted] {
+        &self.untrusted
+    }
+
+    /// Why the whole body is at fault, if it is.
+    #[must_use]
+    pub fn whole_body(&self) -> Option<Reason> {
+        self.whole
+    }
+
+    /// Turns every genuine item into its records. Infallible but for items whose record Kafka could never take:
+    /// those come back, to be quarantined.
+    #[must_use]
+    pub fn normalize(&self, form: &Form) -> (Batch, Vec<Untrusted>) {
+        match &self.items {
+            Items::Graph(items) => microsoft::normalize(items, self, form),
+        }
+    }
+}

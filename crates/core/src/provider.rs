@@ -1,0 +1,3 @@
+//! Which providers are there? One folder each: what it sends, how that is proven, what it means.
+
+pub mod microsoft;

@@ -1,0 +1,251 @@
+//! What is kept of a delivery that is not trusted, and how is it sealed?
+//!
+//! A hook token inside may be genuine, so nobody who reads the topic may be able to use it again: body and kept
+//! headers are sealed with AES-256-GCM under a key derived from the ring.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::batch::{Batch, Topic};
+use crate::key_ring::{KeyRing, OpenError};
+use crate::reason::{Reason, Untrusted};
+use crate::time::UnixMillis;
+
+/// `dataschema` of the quarantine topic.
+const SCHEMA: &str = "urn:postern:quarantine:v1";
+const TYPE: &str = "io.postern.delivery.quarantined.v1";
+/// How many items `postern_items` lists.
+const LISTED_ITEMS: usize = 100;
+/// First bytes of what is sealed: the version of its form.
+const FORM: &[u8; 4] = b"pq1\n";
+
+/// A delivery, or the part of it, that goes into quarantine.
+#[derive(Debug)]
+pub struct Quarantined<'a> {
+    /// The service, as named in records.
+    pub service: &'static str,
+    /// What is not trusted; empty when the whole body is at fault.
+    pub items: &'a [Untrusted],
+    /// The first reason, or that of the whole body.
+    pub reason: Reason,
+    /// The body as received.
+    pub body: &'a [u8],
+    /// What a replay needs beside the body, by name: sealed with it.
+    pub kept: &'a [(&'a str, &'a [u8])],
+    /// Holds an item of a denied connection: nothing of the body is stored.
+    pub withhold_body: bool,
+    /// Receipt.
+    pub received: UnixMillis,
+}
+
+/// A quarantined delivery, opened.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// What was kept beside the body, by name.
+    pub kept: Vec<(String, Vec<u8>)>,
+    /// The body, perhaps cut.
+    pub body: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct ListedItem {
+    index: usize,
+    reason: &'static str,
+}
+
+impl Quarantined<'_> {
+    /// The one record of this delivery; the body is cut at `max_body` bytes.
+    #[must_use]
+    pub fn record(&self, ring: Option<&KeyRing>, max_body: usize) -> Batch {
+        let kept_body = if self.withhold_body { &[] } else { self.body };
+        let cut = &kept_body[..kept_body.len().min(max_body)];
+        let plain = self.plain(cut);
+        let id =
+            if self.withhold_body { new_id(self.received) } else { hex(&Sha256::digest(&plain)) };
+        let source = ["//postern/quarantine/", self.service].concat();
+        let time = self.received.to_string();
+
+        let mut batch = Batch::with_capacity(1, plain.len() + 1_024);
+        batch.begin(Topic::Quarantine);
+        batch.static_header("ce_specversion", "1.0");
+        batch.header("ce_id", id.as_bytes());
+        batch.header("ce_source", source.as_bytes());
+        batch.static_header("ce_type", TYPE);
+        batch.header("ce_time", time.as_bytes());
+        batch.header("ce_recordedtime", time.as_bytes());
+        batch.static_header("ce_dataschema", SCHEMA);
+        batch.static_header("content-type", "application/octet-stream");
+        batch.static_header("postern_service", self.service);
+        batch.static_header("postern_reason", self.reason.as_str());
+        batch.header("postern_items", &self.listed_items());
+        batch.header("postern_size", self.body.len().to_string().as_bytes());
+        batch.header("postern_sha256", hex(&Sha256::digest(self.body)).as_bytes());
+        let truncated = if cut.len() < self.body.len() { "true" } else { "false" };
+        batch.static_header("postern_truncated", truncated);
+        if let Some(ring) = ring {
+            batch.header("postern_kid", ring.signing_kid().as_bytes());
+            let sealed = ring.seal(self.service, plain);
+            let written: Result<(), std::convert::Infallible> = batch.value(|out| {
+                out.extend_from_slice(&sealed);
+                Ok(())
+            });
+            let Ok(()) = written;
+        }
+        batch
+    }
+
+    /// What is sealed: the kept headers, each with lengths, then the body.
+    fn plain(&self, body: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(body.len() + 256);
+        out.extend_from_slice(FORM);
+        push_length(&mut out, self.kept.len());
+        for (name, value) in self.kept {
+            push_length(&mut out, name.len());
+            out.extend_from_slice(name.as_bytes());
+            push_length(&mut out, value.len());
+            out.extend_from_slice(value);
+        }
+        out.extend_from_slice(body);
+        out
+    }
+
+    fn listed_items(&self) -> Vec<u8> {
+        let listed: Vec<ListedItem> = self
+            .items
+            .iter()
+            .take(LISTED_ITEMS)
+            .map(|item| ListedItem { index: item.index, reason: item.reason.as_str() })
+            .collect();
+        serde_json::to_vec(&listed).expect("numbers and words are JSON")
+    }
+}
+
+/// Opens the value of a quarantine record; `service` and `kid` stand in its headers.
+///
+/// # Errors
+/// When the ring lacks the key, or the value is not what was sealed.
+pub fn open(ring: &KeyRing, kid: &str, service: &str, value: &[u8]) -> Result<Opened, OpenError> {
+    let plain = ring.open(kid, service, value)?;
+    parse(&plain).ok_or(OpenError::Changed)
+}
+
+fn parse(plain: &[u8]) -> Option<Opened> {
+    let mut rest = plain.strip_prefix(FORM)?;
+    let count = take_length(&mut rest)?;
+    let mut kept = Vec::new();
+    for _ in 0..count {
+        let name = take_counted(&mut rest)?;
+        let value = take_counted(&mut rest)?;
+        kept.push((String::from_utf8(name.to_vec()).ok()?, value.to_vec()));
+    }
+    Some(Opened { kept, body: rest.to_vec() })
+}
+
+fn push_length(out: &mut Vec<u8>, length: usize) {
+    let length = u32::try_from(length).expect("heads are capped at kilobytes");
+    out.extend_from_slice(&length.to_be_bytes());
+}
+
+fn take_length(rest: &mut &[u8]) -> Option<usize> {
+    let (length, tail) = rest.split_first_chunk::<4>()?;
+    *rest = tail;
+    usize::try_from(u32::from_be_bytes(*length)).ok()
+}
+
+fn take_counted<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = take_length(rest)?;
+    let (taken, tail) = rest.split_at_checked(length)?;
+    *rest = tail;
+    Some(taken)
+}
+
+/// A `UUIDv7` of the receipt: for a record whose id cannot be a hash of what it holds.
+fn new_id(received: UnixMillis) -> String {
+    let millis = u64::try_from(received.0).unwrap_or(0);
+    let seconds = millis / 1_000;
+    let nanos = u32::try_from(millis % 1_000).unwrap_or(0) * 1_000_000;
+    uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)).to_string()
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        write!(out, "{byte:02x}").expect("a String takes every write");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn ring() -> KeyRing {
+        let key = Secret::from_file_content((0..32).collect());
+        KeyRing::new("k1", vec![("k1".to_owned(), key)]).expect("a good key")
+    }
+
+    fn headers(batch: &Batch) -> std::collections::HashMap<&'static str, String> {
+        let record = batch.records().next().expect("one record");
+        record.headers().map(|(k, v)| (k, String::from_utf8(v.to_vec()).expect("text"))).collect()
+    }
+
+    #[test]
+    fn what_is_sealed_opens_and_says_what_it_was() {
+        let ring = ring();
+        let items = [Untrusted { index: 2, reason: Reason::NoToken }];
+        let delivery = Quarantined {
+            service: "graph",
+            items: &items,
+            reason: Reason::NoToken,
+            body: b"0123456789",
+            kept: &[("path", b"/v1/microsoft/graph")],
+            withhold_body: false,
+            received: UnixMillis(1_700_000_000_000),
+        };
+        let batch = delivery.record(Some(&ring), 4);
+        let record = batch.records().next().expect("one record");
+        let value = record.value().expect("sealed");
+        let opened = open(&ring, "k1", "graph", value).expect("opens");
+        assert_eq!(opened.body, b"0123");
+        assert_eq!(opened.kept, [("path".to_owned(), b"/v1/microsoft/graph".to_vec())]);
+        assert!(open(&ring, "k1", "drive", value).is_err(), "bound to its service");
+        assert!(open(&ring, "k2", "graph", value).is_err(), "bound to its key");
+        let mut changed = value.to_vec();
+        changed[20] ^= 1;
+        assert_eq!(open(&ring, "k1", "graph", &changed), Err(OpenError::Changed));
+
+        let headers = headers(&batch);
+        assert_eq!(headers["postern_items"], r#"[{"index":2,"reason":"no-token"}]"#);
+        assert_eq!(headers["postern_size"], "10");
+        assert_eq!(headers["postern_truncated"], "true");
+        assert_eq!(headers["postern_kid"], "k1");
+        assert_eq!(headers["postern_sha256"], hex(&Sha256::digest(b"0123456789")));
+        assert_eq!(headers["ce_id"], hex(&Sha256::digest(delivery.plain(b"0123"))));
+        assert!(record.key().is_none());
+    }
+
+    #[test]
+    fn without_a_ring_nothing_is_stored_and_denied_bodies_are_not_either() {
+        let delivery = Quarantined {
+            service: "graph",
+            items: &[],
+            reason: Reason::ValidationTokens,
+            body: b"secret",
+            kept: &[],
+            withhold_body: true,
+            received: UnixMillis(1_700_000_000_000),
+        };
+        let bare = delivery.record(None, 100);
+        assert!(bare.records().next().expect("one").value().is_none());
+        assert!(!headers(&bare).contains_key("postern_kid"));
+        let ring = ring();
+        let sealed = delivery.record(Some(&ring), 100);
+        let value = sealed.records().next().expect("one").value().expect("sealed").to_vec();
+        assert_eq!(open(&ring, "k1", "graph", &value).expect("opens").body, b"");
+        assert_ne!(headers(&bare)["ce_id"], headers(&sealed)["ce_id"], "not one id for all");
+    }
+}

@@ -1,0 +1,92 @@
+//! How are instants and days written and read?
+
+use std::fmt;
+
+use jiff::fmt::temporal::DateTimePrinter;
+
+const MILLIS_A_DAY: i64 = 86_400_000;
+const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+
+/// An instant of the wall clock, in milliseconds since 1970-01-01 UTC; written as RFC 3339 in UTC with milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnixMillis(pub i64);
+
+impl UnixMillis {
+    /// Reads any RFC 3339 instant (every offset, any number of fraction digits); finer than milliseconds is cut.
+    /// `None` for anything else: providers send words such as `NA` where a time should be.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let instant: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(instant.as_nanosecond().div_euclid(1_000_000).try_into().ok()?))
+    }
+
+    /// The UTC day, counted from 1970-01-01.
+    #[must_use]
+    pub fn day(self) -> Day {
+        Day(self.0.div_euclid(MILLIS_A_DAY))
+    }
+}
+
+impl fmt::Display for UnixMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Beyond jiff's years (-9999 to 9999) there is no RFC 3339 form; the clamp keeps this total.
+        let instant = jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        });
+        PRINTER.print_timestamp(&instant, jiff::fmt::StdFmtWrite(f)).map_err(|_| fmt::Error)
+    }
+}
+
+/// A UTC day, counted from 1970-01-01.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(pub i64);
+
+impl Day {
+    /// Reads `YYYY-MM-DD`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != 10 {
+            return None;
+        }
+        let date: jiff::civil::Date = text.parse().ok()?;
+        let since = date.since(jiff::civil::date(1970, 1, 1)).ok()?;
+        Some(Self(i64::from(since.get_days())))
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let instant = UnixMillis(self.0.saturating_mul(MILLIS_A_DAY)).to_string();
+        f.write_str(instant.split_once('T').map_or(instant.as_str(), |(date, _)| date))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_an_instant_is_one_instant() {
+        for text in [
+            "2022-01-01T21:42:18.2257768Z",
+            "2022-01-02T03:12:18.2257768+05:30",
+            "2022-01-01T21:42:18.225+00:00",
+        ] {
+            let instant = UnixMillis::parse(text).expect(text);
+            assert_eq!(instant.to_string(), "2022-01-01T21:42:18.225Z");
+        }
+        assert_eq!(UnixMillis::parse("NA"), None);
+        assert_eq!(UnixMillis::parse("2022-01-01"), None);
+        assert_eq!(UnixMillis(i64::MAX).to_string().len(), 24);
+    }
+
+    #[test]
+    fn days_are_counted_from_1970() {
+        assert_eq!(Day::parse("2026-11-24"), Some(Day(0x512D)));
+        assert_eq!(Day(0x512D).to_string(), "2026-11-24");
+        assert_eq!(Day::parse("2026-13-24"), None);
+        assert_eq!(UnixMillis(0).day(), Day(0));
+    }
+}

@@ -1,0 +1,55 @@
+//! How is a body read? Capped and timed; the length is checked before a byte is read.
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Incoming};
+use tokio::time::{Instant, timeout_at};
+
+use crate::admission::Permit;
+use crate::refusal::Refusal;
+
+/// Refuses a body that is declared larger than `limit`.
+///
+/// # Errors
+/// [`Refusal::TooLarge`].
+pub fn check_length(body: &Incoming, limit: usize) -> Result<(), Refusal> {
+    if body.size_hint().lower() > limit as u64 { Err(Refusal::TooLarge) } else { Ok(()) }
+}
+
+/// Reads a whole body of at most `limit` bytes until `deadline`.
+///
+/// # Errors
+/// Too large, too slow, broken, or more than there is room for.
+pub async fn read(
+    body: Incoming,
+    limit: usize,
+    deadline: Instant,
+    permit: &mut Permit,
+) -> Result<Bytes, Refusal> {
+    timeout_at(deadline, gather(body, limit, permit)).await.unwrap_or(Err(Refusal::Timeout))
+}
+
+async fn gather(mut body: Incoming, limit: usize, permit: &mut Permit) -> Result<Bytes, Refusal> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        // Trailers carry nothing that is read.
+        let Ok(data) = frame.map_err(|_| Refusal::Framing)?.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > limit {
+            return Err(Refusal::TooLarge);
+        }
+        permit.grow(data.len())?;
+        if first.is_empty() && rest.is_empty() {
+            // Most bodies come in one piece, which is taken as it is.
+            first = data;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.reserve(first.len() + data.len().max(8 << 10));
+            rest.extend_from_slice(&first);
+            first = Bytes::new();
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}

@@ -1,0 +1,17 @@
+//! How does a socket become an acknowledged batch? The modules stand in the order in which a request meets them.
+
+pub mod clock;
+pub mod config;
+pub mod phase;
+
+pub mod admission;
+pub mod body;
+pub mod budget;
+pub mod listener;
+pub mod pipeline;
+pub mod refusal;
+pub mod respond;
+pub mod route;
+
+pub mod admin;
+pub mod metrics;

@@ -1,0 +1,177 @@
+//! How are connections accepted, served and ended? One task a connection.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use postern_core::publish::Publish;
+use prometheus::IntGauge;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::pipeline::Edge;
+use crate::refusal::Refusal;
+use crate::respond;
+
+/// Connections that may wait for `accept`: a burst of reconnecting senders fits.
+const BACKLOG: u32 = 4_096;
+/// Connections beyond the cap that are still told 503 before they are closed; what comes on top is closed unheard.
+const OVERFLOW: usize = 256;
+/// How long such a connection may take for its request.
+const OVERFLOW_HEAD: Duration = Duration::from_secs(2);
+/// hyper's read buffer: as large as the largest head, so that connections stay cheap.
+const BUFFER: usize = 64 << 10;
+const HEAD_BYTES: usize = 16 << 10;
+const HEADERS: usize = 64;
+/// Waits between failing accepts (no file descriptors left), doubled each time.
+const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// Binds a listener; port 0 is allowed.
+///
+/// # Errors
+/// The operating system's.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts and serves connections until `stop` turns true; then takes what already waits in the backlog and closes the
+/// listener. Connections live on in tasks of their own.
+pub async fn run<P: Publish>(
+    listener: TcpListener,
+    edge: Arc<Edge<P>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let room = Room::new(edge.config().connections);
+    let mut backoff = ACCEPT_BACKOFF.0;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                backoff = ACCEPT_BACKOFF.0;
+                room.serve(stream, &edge);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(error = %error, wait = ?backoff, "cannot accept connections: raise the limit of open files");
+                tokio::time::sleep(backoff).await;
+                backoff = (backoff * 2).min(ACCEPT_BACKOFF.1);
+            }
+        }
+    }
+    // A connection that waits in the backlog when the listener closes would be reset.
+    while let Ok(Ok((stream, _))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
+        room.serve(stream, &edge);
+    }
+}
+
+/// Errors of the connection that was to be accepted; the listener is fine.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Room for connections.
+struct Room {
+    regular: Arc<Semaphore>,
+    overflow: Arc<Semaphore>,
+}
+
+impl Room {
+    fn new(connections: usize) -> Self {
+        Self {
+            regular: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
+            overflow: Arc::new(Semaphore::new(OVERFLOW)),
+        }
+    }
+
+    fn serve<P: Publish>(&self, stream: TcpStream, edge: &Arc<Edge<P>>) {
+        // Answers are one small write each; without this the kernel could hold them back.
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let edge = Arc::clone(edge);
+        if let Ok(permit) = Arc::clone(&self.regular).try_acquire_owned() {
+            tokio::spawn(connection(stream, edge, permit));
+        } else if let Ok(permit) = Arc::clone(&self.overflow).try_acquire_owned() {
+            tokio::spawn(shed(stream, edge, permit));
+        } else {
+            edge.metrics().refused(Refusal::Overloaded);
+        }
+    }
+}
+
+/// hyper's own defaults have no limit on a slow head without a timer, and buffers of 400 KiB.
+fn http(head_timeout: Duration) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_timeout)
+        .max_headers(HEADERS)
+        .max_header_size(HEAD_BYTES)
+        .max_buf_size(BUFFER);
+    builder
+}
+
+async fn connection<P: Publish>(
+    stream: TcpStream,
+    edge: Arc<Edge<P>>,
+    permit: OwnedSemaphorePermit,
+) {
+    let _open = Open::count(edge.metrics().connections());
+    let service = service_fn(|request| {
+        let edge = &edge;
+        async move { Ok::<_, Infallible>(edge.answer(request).await) }
+    });
+    let served =
+        http(edge.config().head_timeout).serve_connection(TokioIo::new(stream), service).await;
+    if let Err(error) = served {
+        tracing::debug!(error = %error, "connection ended");
+    }
+    drop(permit);
+}
+
+/// Tells a connection beyond the cap so, and ends it.
+async fn shed<P: Publish>(stream: TcpStream, edge: Arc<Edge<P>>, permit: OwnedSemaphorePermit) {
+    let service = service_fn(|_| {
+        edge.metrics().refused(Refusal::Overloaded);
+        std::future::ready(Ok::<_, Infallible>(respond::answer(Err(Refusal::Overloaded), true)))
+    });
+    let served = http(OVERFLOW_HEAD).serve_connection(TokioIo::new(stream), service).await;
+    if let Err(error) = served {
+        tracing::debug!(error = %error, "connection beyond the cap ended");
+    }
+    drop(permit);
+}
+
+/// A connection counted as open; counted out when its task ends, in whatever way.
+struct Open<'m>(&'m IntGauge);
+
+impl<'m> Open<'m> {
+    fn count(gauge: &'m IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

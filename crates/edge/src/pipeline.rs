@@ -1,0 +1,320 @@
+//! What happens to a notification? Its whole way, in the order of the lines.
+//!
+//! [`Edge::answer`] times, counts and answers once; [`Edge::take`] is the way itself and just uses `?`.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::HeaderMap;
+use hyper::Request;
+use hyper::body::Incoming;
+use postern_core::cloud_event;
+use postern_core::delivery::{Delivery, Rejection, Route, Verified};
+use postern_core::provider::microsoft::handshake::{self, Handshake};
+use postern_core::publish::{Publish, PublishError};
+use postern_core::quarantine::Quarantined;
+use postern_core::reason::{Reason, Untrusted};
+use postern_core::service::Service;
+use postern_core::trust::Trust;
+use tokio::time::Instant;
+
+use crate::admission::Admission;
+use crate::budget::QuarantineBudget;
+use crate::config::Config;
+use crate::metrics::{Metrics, Outcome};
+use crate::phase::{ActiveRequest, Life, Phase};
+use crate::refusal::Refusal;
+use crate::respond::{self, Answer, HUNG_UP, Taken};
+use crate::route::{Endpoint, Label, Routes};
+use crate::{body, clock};
+
+/// The edge: everything that a request meets, shared by all connections.
+#[derive(Debug)]
+pub struct Edge<P> {
+    config: Config,
+    routes: Routes,
+    trust: ArcSwap<Trust>,
+    admission: Admission,
+    budget: QuarantineBudget,
+    publisher: P,
+    metrics: Metrics,
+    life: Life,
+}
+
+/// What a quarantined record's header room is taken to be, on top of its body.
+const QUARANTINE_HEAD: usize = 1 << 10;
+
+impl<P: Publish> Edge<P> {
+    /// Puts an edge together; its routes are those that `trust` can verify now.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        trust: Trust,
+        publisher: P,
+        metrics: Metrics,
+        life: Life,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            routes: Routes::of(&trust),
+            trust: ArcSwap::from_pointee(trust),
+            admission: Admission::new(config.inflight_bytes),
+            budget: QuarantineBudget::new(config.quarantine_records, config.quarantine_bytes),
+            config,
+            publisher,
+            metrics,
+            life,
+        })
+    }
+
+    /// Answers one request: in time, counted once, whatever happens.
+    pub async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let counted = Counted::start(self, request.uri().path());
+        let outcome = self.take(request, counted.arrived).await;
+        if let Err(refusal) = outcome {
+            self.metrics.refused(refusal);
+            tracing::debug!(reason = refusal.reason(), route = counted.label.as_str(), "refused");
+        }
+        let closing = self.life.phase() >= Phase::Draining;
+        let answer = respond::answer(outcome, closing);
+        counted.end(answer.status().as_u16());
+        answer
+    }
+
+    /// The way of a notification: route, handshake, body, verify, normalize, publish.
+    async fn take(&self, request: Request<Incoming>, arrived: Instant) -> Result<Taken, Refusal> {
+        let received = clock::now();
+        let (head, body) = request.into_parts();
+        let Endpoint::Graph { tenant } = self.routes.admit(&head)?;
+        body::check_length(&body, self.config.graph_body)?;
+        if self.life.phase() >= Phase::Flushing {
+            return Err(Refusal::Draining);
+        }
+        match handshake::read(head.uri.query()) {
+            Handshake::Echo(token) => return Ok(Taken::Echo(token)),
+            Handshake::Refused => return Err(Refusal::Unreadable),
+            Handshake::Absent => {}
+        }
+
+        let mut permit = self.admission.permit();
+        let until = arrived + self.config.body_deadline;
+        let body = body::read(body, self.config.graph_body, until, &mut permit).await?;
+
+        let delivery = Delivery {
+            route: Route::Graph { tenant: tenant.as_ref().map(|tenant| tenant.as_deref()) },
+            body: &body,
+            traceparent: traceparent(&head.headers),
+            received,
+            max_items: self.config.items,
+        };
+        let trust = self.trust.load_full();
+        let verified = delivery.verify(&trust).map_err(|rejection| match rejection {
+            Rejection::Unreadable => Refusal::Unreadable,
+            Rejection::TooManyItems => Refusal::TooLarge,
+        })?;
+
+        let kept = [("path", head.uri.path().as_bytes())];
+        let judged =
+            Judged { trust: &trust, delivery: &delivery, verified: &verified, kept: &kept };
+        self.hand_over(&judged, arrived + self.config.publish_deadline()).await?;
+        Ok(Taken::Graph)
+    }
+
+    /// Makes a judged delivery durable: what is genuine decides, the rest is quarantined as far as the budget goes.
+    async fn hand_over(&self, judged: &Judged<'_>, deadline: Instant) -> Result<(), Refusal> {
+        let service = judged.delivery.service();
+        let (batch, too_large) = judged.verified.normalize(&self.config.form);
+        let mut untrusted = judged.verified.untrusted().to_vec();
+        untrusted.extend_from_slice(&too_large);
+        untrusted.sort_unstable_by_key(|item| item.index);
+        let genuine = judged.verified.genuine() - too_large.len();
+        let denied = judged.verified.denied();
+        self.metrics.items(service, Outcome::Denied, denied);
+
+        if genuine == 0 && denied == 0 && !untrusted.is_empty() {
+            return self.quarantine(judged, &untrusted, deadline).await;
+        }
+        if genuine > 0 {
+            match self.publisher.publish(batch, deadline.into_std()).await {
+                Ok(()) => self.metrics.items(service, Outcome::Published, genuine),
+                Err(PublishError::RecordRefused) => {
+                    // Sending again would not help: what Kafka will not take is kept aside, whole.
+                    let all: Vec<Untrusted> = (0..judged.verified.total())
+                        .map(|index| Untrusted { index, reason: Reason::TooLarge })
+                        .collect();
+                    return self.quarantine(judged, &all, deadline).await;
+                }
+                Err(error) => {
+                    self.metrics.items(service, Outcome::Failed, genuine + untrusted.len());
+                    return Err(undecided(error));
+                }
+            }
+        }
+        self.quarantine_beside(judged, &untrusted);
+        Ok(())
+    }
+
+    /// Quarantines a delivery in which nothing is genuine; it is answered like a genuine one, once it is durable.
+    async fn quarantine(
+        &self,
+        judged: &Judged<'_>,
+        untrusted: &[Untrusted],
+        deadline: Instant,
+    ) -> Result<(), Refusal> {
+        let service = judged.delivery.service();
+        let failed = |refusal| {
+            self.metrics.items(service, Outcome::Failed, untrusted.len());
+            refusal
+        };
+        let size = judged.delivery.body.len().min(self.config.quarantine_body) + QUARANTINE_HEAD;
+        if !self.budget.take(size) {
+            return Err(failed(Refusal::Undecided));
+        }
+        let record = judged.record(untrusted, self.config.quarantine_body);
+        match self.publisher.quarantine(record, deadline.into_std()).await {
+            Ok(()) => self.count_quarantined(service, untrusted),
+            Err(error) => return Err(failed(undecided(error))),
+        }
+        Ok(())
+    }
+
+    /// Quarantines junk beside something genuine: counted and dropped where there is no room for it.
+    fn quarantine_beside(&self, judged: &Judged<'_>, untrusted: &[Untrusted]) {
+        if untrusted.is_empty() {
+            return;
+        }
+        let service = judged.delivery.service();
+        let size = judged.delivery.body.len().min(self.config.quarantine_body) + QUARANTINE_HEAD;
+        let sent = self.budget.take(size) && {
+            let record = judged.record(untrusted, self.config.quarantine_body);
+            self.publisher.quarantine_unwaited(record).is_ok()
+        };
+        if sent {
+            self.count_quarantined(service, untrusted);
+        } else {
+            self.metrics.items(service, Outcome::Dropped, untrusted.len());
+        }
+    }
+
+    fn count_quarantined(&self, service: Service, untrusted: &[Untrusted]) {
+        self.metrics.items(service, Outcome::Quarantined, untrusted.len());
+        for item in untrusted {
+            self.metrics.quarantined(service, item.reason);
+        }
+    }
+
+    /// Swaps keys, secrets and deny rules; requests under way keep what they began with.
+    pub fn set_trust(&self, trust: Trust) {
+        self.trust.store(Arc::new(trust));
+    }
+
+    /// The routes that exist.
+    #[must_use]
+    pub fn routes(&self) -> Routes {
+        self.routes
+    }
+
+    /// The edge's counters, for the listener and the admin server.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The limits.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The phase of its life.
+    #[must_use]
+    pub fn life(&self) -> &Life {
+        &self.life
+    }
+
+    /// What makes records durable.
+    #[must_use]
+    pub fn publisher(&self) -> &P {
+        &self.publisher
+    }
+
+    /// Brings computed gauges up to date.
+    pub fn refresh_metrics(&self) {
+        self.metrics.refresh(self.admission.used());
+    }
+}
+
+/// A delivery with everything that its quarantine record needs.
+struct Judged<'a> {
+    trust: &'a Trust,
+    delivery: &'a Delivery<'a>,
+    verified: &'a Verified<'a>,
+    kept: &'a [(&'a str, &'a [u8])],
+}
+
+impl Judged<'_> {
+    fn record(&self, untrusted: &[Untrusted], max_body: usize) -> postern_core::batch::Batch {
+        let whole = self.verified.whole_body();
+        let first = untrusted.first().map_or(Reason::UnreadableBody, |item| item.reason);
+        Quarantined {
+            service: self.delivery.service().as_str(),
+            items: if whole.is_some() { &[] } else { untrusted },
+            reason: whole.unwrap_or(first),
+            body: self.delivery.body,
+            kept: self.kept,
+            withhold_body: self.verified.denied() > 0,
+            received: self.delivery.received,
+        }
+        .record(self.trust.ring(), max_body)
+    }
+}
+
+fn undecided(error: PublishError) -> Refusal {
+    tracing::debug!(reason = error.reason(), "not durable");
+    match error {
+        PublishError::QueueFull => Refusal::Overloaded,
+        PublishError::Unavailable
+        | PublishError::Timeout
+        | PublishError::Failed
+        | PublishError::RecordRefused => Refusal::Undecided,
+    }
+}
+
+/// The one valid `traceparent` of a request.
+fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all("traceparent").iter();
+    match (values.next(), values.next()) {
+        (Some(one), None) => cloud_event::traceparent(one.as_bytes()),
+        _ => None,
+    }
+}
+
+/// Counts a request once, also where its caller hangs up and its future is dropped.
+struct Counted<'e> {
+    metrics: &'e Metrics,
+    label: Label,
+    arrived: Instant,
+    status: u16,
+    _active: ActiveRequest,
+}
+
+impl<'e> Counted<'e> {
+    fn start<P: Publish>(edge: &'e Edge<P>, path: &str) -> Self {
+        Self {
+            metrics: &edge.metrics,
+            label: edge.routes.label(path),
+            arrived: Instant::now(),
+            status: HUNG_UP,
+            _active: edge.life.request(),
+        }
+    }
+
+    fn end(mut self, status: u16) {
+        self.status = status;
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.metrics.request(self.label, self.status, self.arrived.elapsed());
+    }
+}
