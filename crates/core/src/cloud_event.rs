@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::batch::{Batch, Topic};
+use crate::delivery::Form;
 use crate::time::UnixMillis;
 
 /// How CloudEvents lie in Kafka records.
@@ -77,8 +78,17 @@ const SPEC_VERSION: &str = "1.0";
 const JSON: &str = "application/json";
 
 impl<D: Serialize> CloudEvent<'_, D> {
-    /// Appends the record to a batch.
-    pub(crate) fn write(&self, mode: ContentMode, batch: &mut Batch) {
+    /// Appends the record; `false`, and nothing is appended, where it is larger than Kafka takes.
+    pub(crate) fn write_within(&self, form: &Form, batch: &mut Batch) -> bool {
+        self.write(form.mode, batch);
+        let fits = batch.last_size() <= form.max_record;
+        if !fits {
+            batch.abandon();
+        }
+        fits
+    }
+
+    fn write(&self, mode: ContentMode, batch: &mut Batch) {
         batch.begin(self.topic);
         batch.key(self.partition_key.as_bytes());
         let written = match mode {

@@ -1,7 +1,10 @@
 //! What is a delivery, before and after it was judged? Unverified and verified are two types.
 
+use http::HeaderMap;
+
 use crate::batch::Batch;
 use crate::cloud_event::ContentMode;
+use crate::provider::google::{self, PubsubSource};
 use crate::provider::microsoft::{self, Cloud};
 use crate::reason::{Reason, Untrusted};
 use crate::service::Service;
@@ -31,6 +34,20 @@ pub enum Route<'b> {
         /// The tenant segment.
         tenant: Option<Option<&'b str>>,
     },
+    /// `/v1/google/pubsub/{source}`, after its token was verified.
+    Pubsub {
+        /// The source that the token was verified for.
+        source: &'b PubsubSource,
+        /// The request's headers: an unwrapped push has its metadata there.
+        headers: &'b HeaderMap,
+    },
+    /// `/v1/google/calendar` or `/v1/google/drive`.
+    Channel {
+        /// Calendar or Drive.
+        service: Service,
+        /// The request's headers: they are the notification.
+        headers: &'b HeaderMap,
+    },
 }
 
 /// A whole delivery is not taken.
@@ -52,6 +69,7 @@ pub enum Rejection {
 /// ```
 #[derive(Debug)]
 pub struct Verified<'b> {
+    pub(crate) service: Service,
     pub(crate) items: Items<'b>,
     pub(crate) untrusted: Vec<Untrusted>,
     pub(crate) denied: usize,
@@ -65,6 +83,8 @@ pub struct Verified<'b> {
 #[derive(Debug)]
 pub(crate) enum Items<'b> {
     Graph(Vec<microsoft::Genuine<'b>>),
+    Pubsub(Option<google::Message<'b>>),
+    Channel(Option<google::ChannelNotice<'b>>),
 }
 
 /// How events are written; configuration.
@@ -86,14 +106,6 @@ impl Default for Form {
 }
 
 impl<'b> Delivery<'b> {
-    /// The service it belongs to.
-    #[must_use]
-    pub fn service(&self) -> Service {
-        match self.route {
-            Route::Graph { .. } => Service::Graph,
-        }
-    }
-
     /// Reads the delivery and judges every item of it.
     ///
     /// # Errors
@@ -101,11 +113,23 @@ impl<'b> Delivery<'b> {
     pub fn verify(&self, trust: &Trust) -> Result<Verified<'b>, Rejection> {
         match self.route {
             Route::Graph { tenant } => microsoft::verify(self, tenant, trust),
+            Route::Pubsub { source, headers } => {
+                Ok(google::verify_message(self, source, headers, trust))
+            }
+            Route::Channel { service, headers } => {
+                google::verify_channel(self, service, headers, trust)
+            }
         }
     }
 }
 
 impl Verified<'_> {
+    /// The service that it belongs to.
+    #[must_use]
+    pub fn service(&self) -> Service {
+        self.service
+    }
+
     /// How many items the delivery holds; an unreadable whole counts as one.
     #[must_use]
     pub fn total(&self) -> usize {
@@ -117,6 +141,18 @@ impl Verified<'_> {
     pub fn genuine(&self) -> usize {
         match &self.items {
             Items::Graph(items) => items.len(),
+            Items::Pubsub(message) => usize::from(message.is_some()),
+            Items::Channel(notice) => usize::from(notice.is_some()),
+        }
+    }
+
+    /// Where the genuine items stand in the delivery, from 0.
+    #[must_use]
+    pub fn genuine_indexes(&self) -> Vec<usize> {
+        match &self.items {
+            Items::Graph(items) => items.iter().map(|item| item.index).collect(),
+            Items::Pubsub(message) => message.iter().map(|_| 0).collect(),
+            Items::Channel(notice) => notice.iter().map(|_| 0).collect(),
         }
     }
 
@@ -144,6 +180,8 @@ impl Verified<'_> {
     pub fn normalize(&self, form: &Form) -> (Batch, Vec<Untrusted>) {
         match &self.items {
             Items::Graph(items) => microsoft::normalize(items, self, form),
+            Items::Pubsub(message) => google::normalize_message(message.as_ref(), self, form),
+            Items::Channel(notice) => google::normalize_channel(notice.as_ref(), self, form),
         }
     }
 }

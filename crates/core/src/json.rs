@@ -17,8 +17,10 @@ pub(crate) enum Json<'b, O = Nothing> {
     Null,
     Text(Cow<'b, str>),
     Object(O),
-    /// A number, a boolean or a list.
-    Other,
+    /// Kept exact up to 64 bits.
+    Number(serde_json::Number),
+    Truth(bool),
+    List,
 }
 
 /// What a reader takes from the members of an object.
@@ -52,20 +54,21 @@ impl<'b, O: Members<'b>> Visitor<'b> for Any<O> {
         f.write_str("any JSON value")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Json::Other)
+    fn visit_bool<E>(self, truth: bool) -> Result<Self::Value, E> {
+        Ok(Json::Truth(truth))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Json::Other)
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Json::Number(number.into()))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Json::Other)
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Json::Number(number.into()))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Json::Other)
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        let number = serde_json::Number::from_f64(number);
+        number.map(Json::Number).ok_or_else(|| E::custom("JSON has no such number"))
     }
 
     fn visit_borrowed_str<E>(self, text: &'b str) -> Result<Self::Value, E> {
@@ -82,7 +85,7 @@ impl<'b, O: Members<'b>> Visitor<'b> for Any<O> {
 
     fn visit_seq<A: SeqAccess<'b>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Json::Other)
+        Ok(Json::List)
     }
 
     fn visit_map<A: MapAccess<'b>>(self, map: A) -> Result<Self::Value, A::Error> {
@@ -122,8 +125,14 @@ impl Faults {
         match value {
             Json::Text(text) => *slot = Some(text),
             Json::Null => {}
-            Json::Object(_) | Json::Other => self.found = true,
+            Json::Object(_) | Json::Number(_) | Json::Truth(_) | Json::List => self.found = true,
         }
+    }
+
+    /// Notes a text member as seen, and takes it into its slot.
+    pub(crate) fn text<'b, O>(&mut self, member: u8, slot: &mut Text<'b>, value: Json<'b, O>) {
+        self.see(member);
+        self.take(slot, value);
     }
 
     /// Notes a fault.

@@ -34,8 +34,8 @@ pub struct KeyRing {
 
 struct RingKey {
     kid: String,
-    /// Keyed MAC state for each service, in the order of [`Service::ALL`].
-    hooks: [HmacSha256; Service::ALL.len()],
+    /// Keyed MAC state for each service, in the order of [`Service::HOOKED`].
+    hooks: [HmacSha256; Service::HOOKED.len()],
     seal: Zeroizing<[u8; 32]>,
 }
 
@@ -78,6 +78,12 @@ pub enum MintError {
     /// The claims cannot be encoded.
     #[error(transparent)]
     Claims(#[from] EncodeError),
+    /// Deliveries of that service carry no token.
+    #[error("{service} deliveries carry no hook token")]
+    NoToken {
+        /// The service.
+        service: Service,
+    },
     /// The provider would refuse or cut it.
     #[error(
         "the token takes {bytes} bytes, {service} allows {limit}: shorten the label, subject, user or tenant"
@@ -146,6 +152,9 @@ impl KeyRing {
     /// # Errors
     /// When the claims cannot be encoded, or the token does not fit the provider's limit.
     pub fn mint(&self, service: Service, claims: &Claims) -> Result<String, MintError> {
+        if !Service::HOOKED.contains(&service) {
+            return Err(MintError::NoToken { service });
+        }
         let key = &self.keys[self.signing];
         let claims = BASE64_URL_SAFE_NO_PAD.encode(claims.encode()?);
         let mut token = format!("{VERSION}.{}.{claims}", key.kid);
@@ -183,7 +192,7 @@ impl KeyRing {
         let parts = Parts::split(token).ok_or(Reason::MalformedToken)?;
         let key = self.key(parts.kid).ok_or(Reason::UnknownKey)?;
         let services: Vec<Service> =
-            Service::ALL.into_iter().filter(|&service| key.verifies(service, &parts)).collect();
+            Service::HOOKED.into_iter().filter(|&service| key.verifies(service, &parts)).collect();
         if services.is_empty() {
             return Err(Reason::ForgedToken);
         }
@@ -247,7 +256,7 @@ impl RingKey {
                 .expect("32 bytes are below the 8,160 that HKDF-SHA256 can give");
             key
         };
-        let hooks = Service::ALL.map(|service| {
+        let hooks = Service::HOOKED.map(|service| {
             let key = expand(&[b"postern hook v1 ", service.as_str().as_bytes()]);
             HmacSha256::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length")
         });
@@ -263,7 +272,8 @@ impl RingKey {
     }
 
     fn verifies(&self, service: Service, parts: &Parts<'_>) -> bool {
-        self.tag(service, parts.signed.as_bytes()).ct_eq(&parts.tag).into()
+        Service::HOOKED.contains(&service)
+            && self.tag(service, parts.signed.as_bytes()).ct_eq(&parts.tag).into()
     }
 
     fn aead(&self) -> RandomizedNonceKey {

@@ -34,19 +34,20 @@ macro_rules! words {
 
 words! {
     /// Who runs the mailbox.
-    Provider { Microsoft = "microsoft" }
+    Provider { Microsoft = "microsoft", Google = "google" }
 }
 words! {
     /// What kind of thing changed.
     Kind {
         Message = "message", Event = "event", Contact = "contact", Task = "task",
-        Mailbox = "mailbox", Other = "other",
+        Mailbox = "mailbox", Calendar = "calendar", Drive = "drive", File = "file", Other = "other",
     }
 }
 words! {
     /// What happened to it.
     Change {
-        Created = "created", Updated = "updated", Deleted = "deleted",
+        Created = "created", Updated = "updated", Deleted = "deleted", Changed = "changed",
+        Added = "added", Removed = "removed", Trashed = "trashed", Untrashed = "untrashed",
         ResyncRequired = "resync-required", Other = "other",
     }
 }
@@ -54,6 +55,7 @@ words! {
     /// What is said of a subscription.
     Signal {
         ReauthorizationRequired = "reauthorization-required", Removed = "removed", Missed = "missed",
+        Confirmed = "confirmed", Suspended = "suspended", Expired = "expired", Expiring = "expiring",
         Other = "other",
     }
 }
@@ -75,7 +77,7 @@ pub(crate) struct MailboxEvent<'a> {
     pub(crate) provider_change: Option<&'a str>,
     pub(crate) changed: Option<&'a [&'a str]>,
     pub(crate) subscription: Subscription<'a>,
-    pub(crate) cursor: Option<()>,
+    pub(crate) cursor: Option<Cursor<'a>>,
     pub(crate) fetch: Option<Fetch<'a>>,
     pub(crate) identity: Identity,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,24 +102,48 @@ pub(crate) struct LifecycleEvent<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Credential<'a> {
     provider: Provider,
-    tenant_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<&'a str>,
-    credential_for: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential_for: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
 }
 
 impl<'a> Credential<'a> {
+    /// The connection that a hook token or a static secret names.
     pub(crate) fn of(provider: Provider, claims: &'a Claims) -> Self {
         Self {
             provider,
-            tenant_id: &claims.tenant,
+            tenant_id: Some(&claims.tenant),
             user_id: claims.user.as_deref(),
-            credential_for: if claims.user.is_some() { "user" } else { "installation" },
+            credential_for: Some(if claims.user.is_some() { "user" } else { "installation" }),
             subject: claims.subject.as_deref(),
         }
     }
+
+    /// The connection behind a Pub/Sub source: of its tenant at installation level; without one the broker resolves
+    /// the address.
+    pub(crate) fn of_source(tenant: Option<&'a str>, subject: Option<&'a str>) -> Self {
+        let credential_for = tenant.map(|_| "installation");
+        Self {
+            provider: Provider::Google,
+            tenant_id: tenant,
+            user_id: None,
+            credential_for,
+            subject,
+        }
+    }
+}
+
+/// A position in the provider's own sequence.
+#[derive(Serialize)]
+pub(crate) struct Cursor<'a> {
+    pub(crate) kind: &'static str,
+    /// Exact, as text.
+    pub(crate) value: &'a str,
 }
 
 /// The mailbox that the delivery names; an id or an address.
@@ -127,6 +153,7 @@ pub(crate) struct Mailbox<'a> {
     pub(crate) address: Option<&'a str>,
 }
 
+/// The thing that changed, in the provider's names.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Resource<'a> {
@@ -138,7 +165,22 @@ pub(crate) struct Resource<'a> {
     pub(crate) provider_type: Option<&'a str>,
 }
 
-#[derive(Clone, Copy, Serialize)]
+impl Default for Resource<'_> {
+    /// Nothing known.
+    fn default() -> Self {
+        Self {
+            kind: Kind::Other,
+            id: None,
+            path: None,
+            etag: None,
+            collection: None,
+            provider_type: None,
+        }
+    }
+}
+
+/// The subscription or channel that told of it.
+#[derive(Clone, Copy, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Subscription<'a> {
     pub(crate) id: &'a str,
@@ -166,18 +208,28 @@ pub(crate) struct Resync {
     pub(crate) since: Option<()>,
 }
 
-/// The record key of a connection: `tenant/user`; at installation level `tenant/mailbox` (the mailbox that the
-/// delivery names, else the token's subject) or `tenant`. Mailboxes in lower case, parts percent-encoded.
-pub(crate) fn partition_key(claims: &Claims, mailbox: Mailbox<'_>) -> String {
+/// The record key: `tenant/user`; at installation level `tenant/mailbox` (the mailbox that the delivery names, else the
+/// token's subject) or `tenant`; with no tenant the mailbox, else `fallback` (the subscription or channel). Mailboxes in
+/// lower case, parts percent-encoded.
+pub(crate) fn partition_key(
+    tenant: Option<&str>,
+    user: Option<&str>,
+    mailbox: Option<&str>,
+    fallback: &str,
+) -> String {
     let mut key = String::with_capacity(64);
-    percent::encode_into(&mut key, &claims.tenant);
-    let named = mailbox.id.or(mailbox.address).or(claims.subject.as_deref());
-    if let Some(user) = &claims.user {
-        key.push('/');
-        percent::encode_into(&mut key, user);
-    } else if let Some(mailbox) = named {
-        key.push('/');
-        percent::encode_into(&mut key, &mailbox.to_lowercase());
+    let mailbox = mailbox.map(str::to_lowercase);
+    let parts = match (tenant, user, &mailbox) {
+        (Some(tenant), Some(user), _) => [Some(tenant), Some(user)],
+        (Some(tenant), None, mailbox) => [Some(tenant), mailbox.as_deref()],
+        (None, _, Some(mailbox)) => [Some(mailbox.as_str()), None],
+        (None, _, None) => [Some(fallback), None],
+    };
+    for (at, part) in parts.into_iter().flatten().enumerate() {
+        if at > 0 {
+            key.push('/');
+        }
+        percent::encode_into(&mut key, part);
     }
     key
 }

@@ -72,6 +72,12 @@ impl Trust {
         self.ring.is_some() || self.static_secrets.iter().any(|secret| secret.service == service)
     }
 
+    /// Whether a whole tenant is denied: what a Pub/Sub source tells of names no user.
+    #[must_use]
+    pub fn denies_tenant(&self, tenant: &str) -> bool {
+        matches!(self.deny.rules.get(tenant), Some(Denied::Tenant))
+    }
+
     /// Judges an echoed value on a day; `tenant` is the route's tenant segment, where it has one
     /// (`Some(None)`: a segment that does not decode and so names nobody).
     #[must_use]

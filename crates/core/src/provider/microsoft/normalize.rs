@@ -70,7 +70,11 @@ impl<'a> Notice<'a> {
                     .or(path.provider_tenant),
             },
             source,
-            key: partition_key(claims, path.mailbox()),
+            key: {
+                let named = path.mailbox();
+                let mailbox = named.id.or(named.address).or(claims.subject.as_deref());
+                partition_key(Some(&claims.tenant), claims.user.as_deref(), mailbox, id)
+            },
             path,
             delivery,
             form,
@@ -148,7 +152,7 @@ impl<'a> Notice<'a> {
         let reason = match signal {
             Signal::Missed => "missed",
             Signal::Removed => "removed",
-            Signal::ReauthorizationRequired | Signal::Other => return true,
+            _ => return true,
         };
         let fits = self.write_resync(word, reason, &id, identity, batch);
         if !fits {
@@ -173,11 +177,8 @@ impl<'a> Notice<'a> {
             mailbox: self.path.mailbox(),
             resource: Resource {
                 kind: Kind::Mailbox,
-                id: None,
                 path: said(&self.item.resource),
-                etag: None,
-                collection: None,
-                provider_type: None,
+                ..Resource::default()
             },
             change: Change::ResyncRequired,
             provider_change: Some(word),
@@ -222,12 +223,7 @@ impl<'a> Notice<'a> {
             traceparent: self.delivery.traceparent,
             data,
         }
-        .write(self.form.mode, batch);
-        let fits = batch.last_size() <= self.form.max_record;
-        if !fits {
-            batch.abandon();
-        }
-        fits
+        .write_within(self.form, batch)
     }
 
     /// The URL of the changed thing, put together from a fixed host and encoded ids: a fetcher sends a token there,
@@ -257,7 +253,7 @@ impl<'a> Notice<'a> {
                 percent::encode_into(&mut url, self.path.list.as_deref()?);
                 url.push_str("/tasks/");
             }
-            Kind::Mailbox | Kind::Other => return None,
+            _ => return None,
         }
         percent::encode_into(&mut url, id);
         Some(url)

@@ -198,7 +198,7 @@ impl<'b> Deserialize<'b> for Item<'b> {
     fn deserialize<D: Deserializer<'b>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Json::deserialize(deserializer)? {
             Json::Object(item) => item,
-            Json::Null | Json::Text(_) | Json::Other => Self::default(),
+            _ => Self::default(),
         })
     }
 }
@@ -209,8 +209,7 @@ impl<'b> Members<'b> for Item<'b> {
         let mut faults = Faults::default();
         while let Some(Name(name)) = map.next_key()? {
             if let Some((number, slot)) = item.slot(&name) {
-                faults.see(number);
-                faults.take(slot, map.next_value::<Json<'b>>()?);
+                faults.text(number, slot, map.next_value::<Json<'b>>()?);
                 continue;
             }
             match &*name {
@@ -219,7 +218,7 @@ impl<'b> Members<'b> for Item<'b> {
                     match map.next_value()? {
                         Json::Object(data) => item.data = data,
                         Json::Null => {}
-                        Json::Text(_) | Json::Other => faults.add(true),
+                        _ => faults.add(true),
                     }
                 }
                 "encryptedContent" => {
@@ -250,8 +249,7 @@ impl<'b> Members<'b> for ResourceData<'b> {
                     continue;
                 }
             };
-            faults.see(number);
-            faults.take(slot, map.next_value::<Json<'b>>()?);
+            faults.text(number, slot, map.next_value::<Json<'b>>()?);
         }
         data.faulty = faults.found();
         Ok(data)

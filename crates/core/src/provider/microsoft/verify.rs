@@ -14,7 +14,7 @@ use crate::trust::{Judgement, Trust};
 /// An item whose `clientState` proved its connection.
 #[derive(Debug)]
 pub(crate) struct Genuine<'b> {
-    pub(super) index: usize,
+    pub(crate) index: usize,
     pub(super) item: Item<'b>,
     pub(super) claims: Arc<Claims>,
 }
@@ -51,6 +51,7 @@ pub(crate) fn verify<'b>(
         untrusted.push(Untrusted { index: 0, reason: Reason::ValidationTokens });
     }
     Ok(Verified {
+        service: Service::Graph,
         items: Items::Graph(genuine),
         untrusted,
         denied,

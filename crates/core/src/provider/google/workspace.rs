@@ -1,0 +1,282 @@
+//! What does a Google Workspace event say? CloudEvents that come through Pub/Sub.
+//!
+//! Source: Google Workspace Events API, "Subscription lifecycle events" and "Drive events"; CloudEvents, Pub/Sub protocol
+//! binding: attributes `ce-*` (binary mode), or a content type `application/cloudevents` (structured mode).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::pubsub::Message;
+use crate::batch::{Batch, Topic};
+use crate::cloud_event::{CloudEvent, Rfc3339};
+use crate::delivery::{Form, Verified};
+use crate::mailbox_event::{
+    Change, Credential, EVENT_SCHEMA, Fetch, Identity, Kind, LIFECYCLE_SCHEMA, LifecycleEvent,
+    Mailbox, MailboxEvent, NoHeaders, Provider, Resource, Resync, Signal, Subscription, event_type,
+    partition_key,
+};
+use crate::percent;
+use crate::time::UnixMillis;
+
+const SERVICE: &str = "workspace-events";
+/// Lower-case beginnings of the types that are known.
+const FILE_TYPES: &str = "google.workspace.drive.file.v3.";
+const LIFECYCLE_TYPES: &str = "google.workspace.events.subscription.v1.";
+/// Where a subscription's and a file's names begin.
+const SUBSCRIPTIONS: &str = "//workspaceevents.googleapis.com/subscriptions/";
+const FILES: &str = "//drive.googleapis.com/files/";
+
+/// A CloudEvent of Workspace, as far as postern reads it.
+#[derive(Debug)]
+pub(super) struct Event {
+    /// As the provider spells it.
+    r#type: String,
+    /// The id of the Workspace subscription.
+    subscription: Option<String>,
+    subject: Option<String>,
+    file: Option<String>,
+    expires: Option<UnixMillis>,
+}
+
+/// Whether a message's attributes say that it carries a CloudEvent.
+pub(super) fn is_cloud_event(attributes: &BTreeMap<String, String>) -> bool {
+    is_structured(attributes) || attributes.keys().any(|name| name.starts_with("ce-"))
+}
+
+fn is_structured(attributes: &BTreeMap<String, String>) -> bool {
+    let content_type =
+        attributes.get("content-type").map(|value| value.trim().to_ascii_lowercase());
+    content_type.is_some_and(|value| value.starts_with("application/cloudevents"))
+}
+
+/// A structured-mode event; lifecycle samples spell `spec_version`, which is not read.
+#[derive(Deserialize)]
+struct Structured {
+    r#type: String,
+    #[serde(default)]
+    source: Option<String>,
+    #[serde(default)]
+    subject: Option<String>,
+    #[serde(default)]
+    data: Value,
+}
+
+impl Event {
+    /// Reads the CloudEvent of a message; `None` for what is none.
+    pub(super) fn read(attributes: &BTreeMap<String, String>, data: &[u8]) -> Option<Self> {
+        let event = if is_structured(attributes) {
+            serde_json::from_slice(data).ok()?
+        } else {
+            let attribute = |name: &str| attributes.get(name).cloned();
+            let data =
+                if data.is_empty() { Value::Null } else { serde_json::from_slice(data).ok()? };
+            Structured {
+                r#type: attribute("ce-type")?,
+                source: attribute("ce-source"),
+                subject: attribute("ce-subject"),
+                data,
+            }
+        };
+        if event.r#type.is_empty() {
+            return None;
+        }
+        // Guides spell members in both cases, and every part of them may be missing.
+        let text = |names: &[&str]| {
+            let found = names.iter().find_map(|name| event.data.pointer(name));
+            found.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let last = |name: &str, start: &str| name.strip_prefix(start).map(str::to_owned);
+        let subscription = text(&["/subscription/name"])
+            .and_then(|name| last(&name, "subscriptions/"))
+            .or_else(|| event.source.as_deref().and_then(|source| last(source, SUBSCRIPTIONS)))
+            .filter(|id| !id.is_empty());
+        let file = text(&["/file/id", "/file/fileId", "/file/file_id"])
+            .or_else(|| event.subject.as_deref().and_then(|subject| last(subject, FILES)))
+            .filter(|id| !id.is_empty());
+        let expires = text(&["/subscription/expireTime", "/subscription/expire_time"]);
+        Some(Self {
+            r#type: event.r#type,
+            subscription,
+            subject: event.subject.filter(|subject| !subject.is_empty()),
+            file,
+            expires: expires.as_deref().and_then(UnixMillis::parse),
+        })
+    }
+
+    /// Appends the event's records; `false`, and nothing is appended, where one is larger than Kafka takes.
+    pub(super) fn write(
+        &self,
+        message: &Message<'_>,
+        delivery: &Verified<'_>,
+        form: &Form,
+        batch: &mut Batch,
+    ) -> bool {
+        let lower = self.r#type.to_ascii_lowercase();
+        let said = Said { event: self, message, delivery, form };
+        match lower.strip_prefix(LIFECYCLE_TYPES) {
+            Some(word) => said.write_lifecycle(word, batch),
+            None => said.write_change(lower.strip_prefix(FILE_TYPES), batch),
+        }
+    }
+}
+
+/// An event with what came around it.
+struct Said<'a> {
+    event: &'a Event,
+    message: &'a Message<'a>,
+    delivery: &'a Verified<'a>,
+    form: &'a Form,
+}
+
+impl Said<'_> {
+    fn tenant(&self) -> Option<&str> {
+        self.message.source.tenant.as_deref()
+    }
+
+    /// The Workspace subscription, else the Pub/Sub one, else the configured source.
+    fn subscription(&self) -> Subscription<'_> {
+        let pushed = self.message.subscription.as_deref();
+        Subscription {
+            id: self.event.subscription.as_deref().or(pushed).unwrap_or(&self.message.source.name),
+            expires_at: self.event.expires.map(Rfc3339),
+            ..Subscription::default()
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        if self.message.given_id { Identity::Strong } else { Identity::Weak }
+    }
+
+    /// The last word of the type, as the provider spells it.
+    fn word(&self) -> &str {
+        self.event.r#type.rsplit_once('.').map_or(self.event.r#type.as_str(), |(_, word)| word)
+    }
+
+    fn write_change(&self, file_word: Option<&str>, batch: &mut Batch) -> bool {
+        let (kind, change) = match file_word {
+            Some("created" | "added") => (Kind::File, Change::Added),
+            Some("deleted") => (Kind::File, Change::Removed),
+            Some("trashed") => (Kind::File, Change::Trashed),
+            Some("untrashed") => (Kind::File, Change::Untrashed),
+            Some(_) => (Kind::File, Change::Updated),
+            None => (Kind::Other, Change::Changed),
+        };
+        let fetchable = kind == Kind::File && change != Change::Removed;
+        let url = self.event.file.as_deref().filter(|_| fetchable).map(file_url);
+        let data = MailboxEvent {
+            provider: Provider::Google,
+            service: SERVICE,
+            credential: Credential::of_source(self.tenant(), None),
+            mailbox: Mailbox::default(),
+            resource: Resource {
+                kind,
+                id: self.event.file.as_deref(),
+                path: self.event.subject.as_deref(),
+                provider_type: Some(&self.event.r#type),
+                ..Resource::default()
+            },
+            change,
+            provider_change: Some(self.word()),
+            changed: None,
+            subscription: self.subscription(),
+            cursor: None,
+            fetch: url.as_deref().map(|url| Fetch { method: "GET", url, headers: NoHeaders {} }),
+            identity: self.identity(),
+            resync: None,
+        };
+        let subject = self.event.file.as_deref().or(self.event.subject.as_deref());
+        let r#type = event_type(kind.as_str(), change.as_str());
+        self.record((Topic::Events, EVENT_SCHEMA), &self.message.id, &r#type, subject, &data, batch)
+    }
+
+    fn write_lifecycle(&self, word: &str, batch: &mut Batch) -> bool {
+        let signal = match word {
+            "suspended" => Signal::Suspended,
+            "expired" => Signal::Expired,
+            "expirationreminder" => Signal::Expiring,
+            _ => Signal::Other,
+        };
+        let data = LifecycleEvent {
+            provider: Provider::Google,
+            service: SERVICE,
+            credential: Credential::of_source(self.tenant(), None),
+            subscription: self.subscription(),
+            signal,
+            provider_signal: self.word(),
+            identity: self.identity(),
+        };
+        let r#type = event_type("subscription", signal.as_str());
+        let subject = Some(self.subscription().id);
+        let topic = (Topic::Lifecycle, LIFECYCLE_SCHEMA);
+        if !self.record(topic, &self.message.id, &r#type, subject, &data, batch) {
+            return false;
+        }
+        let reason = match signal {
+            Signal::Suspended => "gap",
+            Signal::Expired => "expired",
+            _ => return true,
+        };
+        let fits = self.write_resync(reason, batch);
+        if !fits {
+            batch.abandon();
+        }
+        fits
+    }
+
+    /// What happened while nothing was delivered can only be had by reading everything again.
+    fn write_resync(&self, reason: &'static str, batch: &mut Batch) -> bool {
+        let data = MailboxEvent {
+            provider: Provider::Google,
+            service: SERVICE,
+            credential: Credential::of_source(self.tenant(), None),
+            mailbox: Mailbox::default(),
+            resource: Resource { kind: Kind::Drive, ..Resource::default() },
+            change: Change::ResyncRequired,
+            provider_change: Some(self.word()),
+            changed: None,
+            subscription: self.subscription(),
+            cursor: None,
+            fetch: None,
+            identity: self.identity(),
+            resync: Some(Resync { reason, since: None }),
+        };
+        let id = [&self.message.id, ".resync"].concat();
+        let r#type = event_type(Kind::Mailbox.as_str(), Change::ResyncRequired.as_str());
+        let subject = Some(self.subscription().id);
+        self.record((Topic::Events, EVENT_SCHEMA), &id, &r#type, subject, &data, batch)
+    }
+
+    fn record<D: serde::Serialize>(
+        &self,
+        (topic, data_schema): (Topic, &'static str),
+        id: &str,
+        r#type: &str,
+        subject: Option<&str>,
+        data: &D,
+        batch: &mut Batch,
+    ) -> bool {
+        CloudEvent {
+            topic,
+            id,
+            source: &self.message.event_source(),
+            r#type,
+            subject,
+            time: self.message.published.unwrap_or(self.delivery.received),
+            recorded_time: self.delivery.received,
+            partition_key: &partition_key(self.tenant(), None, None, self.subscription().id),
+            data_schema,
+            traceparent: self.delivery.traceparent,
+            data,
+        }
+        .write_within(self.form, batch)
+    }
+}
+
+/// Where a file's metadata is read: a fixed host and an encoded id.
+fn file_url(id: &str) -> String {
+    let mut url = String::from("https://www.googleapis.com/drive/v3/files/");
+    percent::encode_into(&mut url, id);
+    url
+}
