@@ -56,6 +56,11 @@ const UUID_TEXT: usize = 36;
 const UUID_BYTES: usize = 16;
 
 impl Claims {
+    /// Whether the last day of validity lies before that day.
+    pub(crate) fn expired(&self, today: Day) -> bool {
+        self.last_day.is_some_and(|last| last < today)
+    }
+
     /// Writes the fields in ascending order.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, EncodeError> {
         let mut out = Vec::with_capacity(64);

@@ -173,15 +173,15 @@ impl KeyRing {
     /// # Errors
     /// In this order: malformed, unknown key (without MAC work), forged, expired.
     pub fn verify(&self, service: Service, token: &str, today: Day) -> Result<Claims, Reason> {
+        let claims = self.prove(service, token)?;
+        if claims.expired(today) { Err(Reason::ExpiredToken) } else { Ok(claims) }
+    }
+
+    /// Like [`KeyRing::verify`], for any day.
+    pub(crate) fn prove(&self, service: Service, token: &str) -> Result<Claims, Reason> {
         let parts = Parts::split(token).ok_or(Reason::MalformedToken)?;
         let key = self.key(parts.kid).ok_or(Reason::UnknownKey)?;
-        if !key.verifies(service, &parts) {
-            return Err(Reason::ForgedToken);
-        }
-        if parts.claims.last_day.is_some_and(|last| last < today) {
-            return Err(Reason::ExpiredToken);
-        }
-        Ok(parts.claims)
+        if key.verifies(service, &parts) { Ok(parts.claims) } else { Err(Reason::ForgedToken) }
     }
 
     /// Reads a token and says which services it verifies for, expired or not.

@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::fmt::temporal::DateTimePrinter;
 
 const MILLIS_A_DAY: i64 = 86_400_000;
+/// 0000-01-01: RFC 3339 writes no year before it.
+const EARLIEST: i64 = -62_167_219_200_000;
 const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
 /// An instant of the wall clock, in milliseconds since 1970-01-01 UTC; written as RFC 3339 in UTC with milliseconds.
@@ -17,7 +19,8 @@ impl UnixMillis {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let instant: jiff::Timestamp = text.parse().ok()?;
-        Some(Self(instant.as_nanosecond().div_euclid(1_000_000).try_into().ok()?))
+        let millis = instant.as_nanosecond().div_euclid(1_000_000).try_into().ok()?;
+        (millis >= EARLIEST).then_some(Self(millis))
     }
 
     /// The UTC day, counted from 1970-01-01.
@@ -29,12 +32,9 @@ impl UnixMillis {
 
 impl fmt::Display for UnixMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Beyond jiff's years (-9999 to 9999) there is no RFC 3339 form; the clamp keeps this total.
-        let instant = jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
-            jiff::Timestamp::MIN
-        } else {
-            jiff::Timestamp::MAX
-        });
+        // Outside the years 0 to 9999 there is no RFC 3339 form; the clamp keeps this total.
+        let instant =
+            jiff::Timestamp::from_millisecond(self.0.max(EARLIEST)).unwrap_or(jiff::Timestamp::MAX);
         PRINTER.print_timestamp(&instant, jiff::fmt::StdFmtWrite(f)).map_err(|_| fmt::Error)
     }
 }
@@ -79,7 +79,9 @@ mod tests {
         }
         assert_eq!(UnixMillis::parse("NA"), None);
         assert_eq!(UnixMillis::parse("2022-01-01"), None);
+        assert_eq!(UnixMillis::parse("-000001-01-01T00:00:00Z"), None);
         assert_eq!(UnixMillis(i64::MAX).to_string().len(), 24);
+        assert_eq!(UnixMillis(i64::MIN).to_string(), "0000-01-01T00:00:00.000Z");
     }
 
     #[test]

@@ -88,22 +88,25 @@ impl Trust {
         tenant: Option<Option<&str>>,
         today: Day,
     ) -> Judgement {
-        let claims = match self.connection(service, echoed.unwrap_or_default(), today) {
+        let claims = match self.connection(service, echoed.unwrap_or_default()) {
             Ok(claims) => claims,
             Err(reason) => return Judgement::Untrusted(reason),
         };
+        // First, whatever else is wrong with it: nothing of a denied connection is stored, not even as untrusted.
+        if self.deny.covers(&claims) {
+            return Judgement::Denied;
+        }
+        if claims.expired(today) {
+            return Judgement::Untrusted(Reason::ExpiredToken);
+        }
         if tenant.is_some_and(|tenant| tenant != Some(claims.tenant.as_str())) {
             return Judgement::Untrusted(Reason::TenantMismatch);
         }
-        if self.deny.covers(&claims) { Judgement::Denied } else { Judgement::Genuine(claims) }
+        Judgement::Genuine(claims)
     }
 
-    fn connection(
-        &self,
-        service: Service,
-        echoed: &str,
-        today: Day,
-    ) -> Result<Arc<Claims>, Reason> {
+    /// The connection that an echoed value proves, on any day.
+    fn connection(&self, service: Service, echoed: &str) -> Result<Arc<Claims>, Reason> {
         if echoed.is_empty() {
             return Err(Reason::NoToken);
         }
@@ -111,7 +114,7 @@ impl Trust {
             return Ok(claims);
         }
         match &self.ring {
-            Some(ring) => ring.verify(service, echoed, today).map(Arc::new),
+            Some(ring) => ring.prove(service, echoed).map(Arc::new),
             None => Err(key_ring::without_ring(echoed)),
         }
     }

@@ -16,7 +16,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::pipeline::Edge;
 use crate::refusal::Refusal;
-use crate::respond;
 
 /// Connections that may wait for `accept`: a burst of reconnecting senders fits.
 const BACKLOG: u32 = 4_096;
@@ -70,9 +69,25 @@ pub async fn run<P: Publish>(
             }
         }
     }
-    // A connection that waits in the backlog when the listener closes would be reset.
-    while let Ok(Ok((stream, _))) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
-        room.serve(stream, &edge);
+    serve_backlog(listener, &room, &edge);
+}
+
+/// A connection that waits in the backlog when the listener closes would be reset. The system is asked itself: tokio
+/// hears of new connections only when its driver has its turn.
+fn serve_backlog<P: Publish>(listener: TcpListener, room: &Room, edge: &Arc<Edge<P>>) {
+    let Ok(listener) = listener.into_std() else { return };
+    for _ in 0..BACKLOG {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                let stream =
+                    stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                if let Ok(stream) = stream {
+                    room.serve(stream, edge);
+                }
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(_) => return,
+        }
     }
 }
 
@@ -149,10 +164,8 @@ async fn connection<P: Publish>(
 
 /// Tells a connection beyond the cap so, and ends it.
 async fn shed<P: Publish>(stream: TcpStream, edge: Arc<Edge<P>>, permit: OwnedSemaphorePermit) {
-    let service = service_fn(|_| {
-        edge.metrics().refused(Refusal::Overloaded);
-        std::future::ready(Ok::<_, Infallible>(respond::answer(Err(Refusal::Overloaded), true)))
-    });
+    let service =
+        service_fn(|request| std::future::ready(Ok::<_, Infallible>(edge.turn_away(&request))));
     let served = http(OVERFLOW_HEAD).serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
         tracing::debug!(error = %error, "connection beyond the cap ended");

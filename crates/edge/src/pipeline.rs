@@ -3,11 +3,12 @@
 //! [`Edge::answer`] times, counts and answers once; [`Edge::take`] is the way itself and just uses `?`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use postern_core::cloud_event;
 use postern_core::delivery::{Delivery, Rejection, Route, Verified};
 use postern_core::provider::microsoft::handshake::{self, Handshake};
@@ -16,7 +17,7 @@ use postern_core::quarantine::Quarantined;
 use postern_core::reason::{Reason, Untrusted};
 use postern_core::service::Service;
 use postern_core::trust::Trust;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::admission::Admission;
 use crate::budget::QuarantineBudget;
@@ -43,6 +44,8 @@ pub struct Edge<P> {
 
 /// What a quarantined record's header room is taken to be, on top of its body.
 const QUARANTINE_HEAD: usize = 1 << 10;
+/// How much later than its deadline a publisher may come back; well within what is kept for writing the answer.
+const OVERTIME: Duration = Duration::from_millis(25);
 
 impl<P: Publish> Edge<P> {
     /// Puts an edge together; its routes are those that `trust` can verify now.
@@ -69,26 +72,40 @@ impl<P: Publish> Edge<P> {
     /// Answers one request: in time, counted once, whatever happens.
     pub async fn answer(&self, request: Request<Incoming>) -> Answer {
         let counted = Counted::start(self, request.uri().path());
-        let outcome = self.take(request, counted.arrived).await;
+        let mut unread = !request.body().is_end_stream();
+        let outcome = self.take(request, counted.arrived, &mut unread).await;
+        // hyper ends a connection whose body nobody read; the answer says so, and no byte of it is taken for a request.
+        let closing = unread || self.life.phase() >= Phase::Draining;
+        self.told(counted, outcome, closing)
+    }
+
+    /// Answers a request on a connection for which there is no room.
+    pub fn turn_away(&self, request: &Request<Incoming>) -> Answer {
+        let counted = Counted::start(self, request.uri().path());
+        self.told(counted, Err(Refusal::Overloaded), true)
+    }
+
+    fn told(&self, counted: Counted<'_>, outcome: Result<Taken, Refusal>, closing: bool) -> Answer {
         if let Err(refusal) = outcome {
             self.metrics.refused(refusal);
             tracing::debug!(reason = refusal.reason(), route = counted.label.as_str(), "refused");
         }
-        let closing = self.life.phase() >= Phase::Draining;
         let answer = respond::answer(outcome, closing);
         counted.end(answer.status().as_u16());
         answer
     }
 
     /// The way of a notification: route, handshake, body, verify, normalize, publish.
-    async fn take(&self, request: Request<Incoming>, arrived: Instant) -> Result<Taken, Refusal> {
+    async fn take(
+        &self,
+        request: Request<Incoming>,
+        arrived: Instant,
+        unread: &mut bool,
+    ) -> Result<Taken, Refusal> {
         let received = clock::now();
         let (head, body) = request.into_parts();
         let Endpoint::Graph { tenant } = self.routes.admit(&head)?;
         body::check_length(&body, self.config.graph_body)?;
-        if self.life.phase() >= Phase::Flushing {
-            return Err(Refusal::Draining);
-        }
         match handshake::read(head.uri.query()) {
             Handshake::Echo(token) => return Ok(Taken::Echo(token)),
             Handshake::Refused => return Err(Refusal::Unreadable),
@@ -98,6 +115,7 @@ impl<P: Publish> Edge<P> {
         let mut permit = self.admission.permit();
         let until = arrived + self.config.body_deadline;
         let body = body::read(body, self.config.graph_body, until, &mut permit).await?;
+        *unread = false;
 
         let delivery = Delivery {
             route: Route::Graph { tenant: tenant.as_ref().map(|tenant| tenant.as_deref()) },
@@ -112,6 +130,12 @@ impl<P: Publish> Edge<P> {
             Rejection::TooManyItems => Refusal::TooLarge,
         })?;
 
+        // The producer is being emptied: nothing more is handed to it. Asked last, as all other answers need no Kafka.
+        if self.life.phase() >= Phase::Flushing {
+            self.metrics.items(verified.service(), Outcome::Failed, verified.total());
+            return Err(Refusal::Draining);
+        }
+
         let kept = [("path", head.uri.path().as_bytes())];
         let judged =
             Judged { trust: &trust, delivery: &delivery, verified: &verified, kept: &kept };
@@ -121,7 +145,7 @@ impl<P: Publish> Edge<P> {
 
     /// Makes a judged delivery durable: what is genuine decides, the rest is quarantined as far as the budget goes.
     async fn hand_over(&self, judged: &Judged<'_>, deadline: Instant) -> Result<(), Refusal> {
-        let service = judged.delivery.service();
+        let service = judged.verified.service();
         let (batch, too_large) = judged.verified.normalize(&self.config.form);
         let mut untrusted = judged.verified.untrusted().to_vec();
         untrusted.extend_from_slice(&too_large);
@@ -129,19 +153,16 @@ impl<P: Publish> Edge<P> {
         let genuine = judged.verified.genuine() - too_large.len();
         let denied = judged.verified.denied();
         self.metrics.items(service, Outcome::Denied, denied);
+        // Durable in quarantine or not answered 2xx: what is all that a delivery holds, and what is genuine.
+        let mut owed = !too_large.is_empty() || (genuine == 0 && denied == 0);
 
-        if genuine == 0 && denied == 0 && !untrusted.is_empty() {
-            return self.quarantine(judged, &untrusted, deadline).await;
-        }
         if genuine > 0 {
-            match self.publisher.publish(batch, deadline.into_std()).await {
+            match in_time(deadline, self.publisher.publish(batch, deadline.into_std())).await {
                 Ok(()) => self.metrics.items(service, Outcome::Published, genuine),
                 Err(PublishError::RecordRefused) => {
-                    // Sending again would not help: what Kafka will not take is kept aside, whole.
-                    let all: Vec<Untrusted> = (0..judged.verified.total())
-                        .map(|index| Untrusted { index, reason: Reason::TooLarge })
-                        .collect();
-                    return self.quarantine(judged, &all, deadline).await;
+                    // Sending again would not help: what Kafka will not take is kept aside, with all the rest.
+                    untrusted = judged.refused(&untrusted);
+                    owed = true;
                 }
                 Err(error) => {
                     self.metrics.items(service, Outcome::Failed, genuine + untrusted.len());
@@ -149,18 +170,24 @@ impl<P: Publish> Edge<P> {
                 }
             }
         }
+        if untrusted.is_empty() {
+            return Ok(());
+        }
+        if owed {
+            return self.quarantine(judged, &untrusted, deadline).await;
+        }
         self.quarantine_beside(judged, &untrusted);
         Ok(())
     }
 
-    /// Quarantines a delivery in which nothing is genuine; it is answered like a genuine one, once it is durable.
+    /// Quarantines what must not be lost; it is answered like something genuine, once it is durable.
     async fn quarantine(
         &self,
         judged: &Judged<'_>,
         untrusted: &[Untrusted],
         deadline: Instant,
     ) -> Result<(), Refusal> {
-        let service = judged.delivery.service();
+        let service = judged.verified.service();
         let failed = |refusal| {
             self.metrics.items(service, Outcome::Failed, untrusted.len());
             refusal
@@ -170,7 +197,7 @@ impl<P: Publish> Edge<P> {
             return Err(failed(Refusal::Undecided));
         }
         let record = judged.record(untrusted, self.config.quarantine_body);
-        match self.publisher.quarantine(record, deadline.into_std()).await {
+        match in_time(deadline, self.publisher.quarantine(record, deadline.into_std())).await {
             Ok(()) => self.count_quarantined(service, untrusted),
             Err(error) => return Err(failed(undecided(error))),
         }
@@ -179,10 +206,7 @@ impl<P: Publish> Edge<P> {
 
     /// Quarantines junk beside something genuine: counted and dropped where there is no room for it.
     fn quarantine_beside(&self, judged: &Judged<'_>, untrusted: &[Untrusted]) {
-        if untrusted.is_empty() {
-            return;
-        }
-        let service = judged.delivery.service();
+        let service = judged.verified.service();
         let size = judged.delivery.body.len().min(self.config.quarantine_body) + QUARANTINE_HEAD;
         let sent = self.budget.take(size) && {
             let record = judged.record(untrusted, self.config.quarantine_body);
@@ -252,11 +276,21 @@ struct Judged<'a> {
 }
 
 impl Judged<'_> {
+    /// All items but those of denied connections, for a delivery of which Kafka refused a record.
+    fn refused(&self, untrusted: &[Untrusted]) -> Vec<Untrusted> {
+        let mut all = untrusted.to_vec();
+        let known = |index| untrusted.iter().any(|item| item.index == index);
+        let genuine = self.verified.genuine_indexes().into_iter().filter(|index| !known(*index));
+        all.extend(genuine.map(|index| Untrusted { index, reason: Reason::TooLarge }));
+        all.sort_unstable_by_key(|item| item.index);
+        all
+    }
+
     fn record(&self, untrusted: &[Untrusted], max_body: usize) -> postern_core::batch::Batch {
         let whole = self.verified.whole_body();
         let first = untrusted.first().map_or(Reason::UnreadableBody, |item| item.reason);
         Quarantined {
-            service: self.delivery.service().as_str(),
+            service: self.verified.service().as_str(),
             items: if whole.is_some() { &[] } else { untrusted },
             reason: whole.unwrap_or(first),
             body: self.delivery.body,
@@ -266,6 +300,14 @@ impl Judged<'_> {
         }
         .record(self.trust.ring(), max_body)
     }
+}
+
+/// The publisher keeps the deadline itself; this keeps the promise should it not.
+async fn in_time(
+    deadline: Instant,
+    work: impl Future<Output = Result<(), PublishError>>,
+) -> Result<(), PublishError> {
+    timeout_at(deadline + OVERTIME, work).await.unwrap_or(Err(PublishError::Timeout))
 }
 
 fn undecided(error: PublishError) -> Refusal {

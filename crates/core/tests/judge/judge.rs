@@ -18,15 +18,17 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::case::{self, Body, Case, Expected, Item, RECEIPT};
+use crate::schemas::Schemas;
 
 const ROUTE: &str = "/v1/microsoft/graph";
 /// 2026-11-25T12:00:00.123Z
 const RECEIVED: UnixMillis = UnixMillis(1_795_608_000_123);
 const RECEIVED_TEXT: &str = "2026-11-25T12:00:00.123Z";
 
-/// The trust of `trust.json`.
+/// The trust of `trust.json`, and the published schemas.
 pub(crate) struct Judge {
     trust: Trust,
+    schemas: Schemas,
 }
 
 impl Judge {
@@ -40,7 +42,7 @@ impl Judge {
             StaticSecret::new(service, &secret(given.secret.as_bytes()), given.tenant, given.user)
         });
         let deny = Deny::new(file.deny.into_iter().map(|rule| (rule.tenant, rule.user)).collect());
-        Self { trust: Trust::new(Some(ring), secrets.collect(), deny) }
+        Self { trust: Trust::new(Some(ring), secrets.collect(), deny), schemas: Schemas::read() }
     }
 
     /// What the case comes to, as far as the core decides it; the rest is the contract's table of answers.
@@ -82,6 +84,7 @@ impl Judge {
         assert_eq!(structured.len(), binary.len(), "{}", case.name);
         for (structured, binary) in structured.records().zip(binary.records()) {
             let event = check_structured(&case.name, &structured);
+            self.schemas.check(&case.name, event["dataschema"].as_str().expect("text"), &event);
             check_binary(&case.name, &binary, event, structured.key());
         }
         structured.len()
@@ -124,6 +127,8 @@ impl Judge {
         ] {
             assert_eq!(headers.get(name).map(String::as_str), Some(value), "{}: {name}", case.name);
         }
+        let described = json!(headers);
+        self.schemas.check(&case.name, &headers["ce_dataschema"], &described);
         let items: Vec<Item> = serde_json::from_str(&headers["postern_items"]).expect("JSON");
         assert_eq!(items, expected.items, "{}", case.name);
         let truncated = if expected.body == Body::Kept { "false" } else { "true" };

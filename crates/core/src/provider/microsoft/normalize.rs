@@ -92,11 +92,11 @@ impl<'a> Notice<'a> {
     fn write_change(&self, word: &str, batch: &mut Batch) -> bool {
         let item = self.item;
         let resource = said(&item.resource);
-        let odata_type = item.data.odata_type.as_deref();
+        let odata_type = said(&item.data.odata_type);
         // Without a resource nothing says where the thing lives, whatever its type.
         let kind = resource.map_or(Kind::Other, |_| resource::kind(odata_type, &self.path));
         let change = change(word);
-        let etag = item.data.odata_etag.as_deref();
+        let etag = said(&item.data.odata_etag);
         let subscription = self.subscription.id;
         let hashed =
             || hash(&[subscription, word, resource.unwrap_or_default(), etag.unwrap_or_default()]);
@@ -241,7 +241,7 @@ impl<'a> Notice<'a> {
             Owner::Me => url.push_str("me"),
             Owner::User(user) => {
                 url.push_str("users/");
-                percent::encode_into(&mut url, user);
+                percent::encode_into(&mut url, segment(user)?);
             }
         }
         match kind {
@@ -250,14 +250,19 @@ impl<'a> Notice<'a> {
             Kind::Contact => url.push_str("/contacts/"),
             Kind::Task => {
                 url.push_str("/todo/lists/");
-                percent::encode_into(&mut url, self.path.list.as_deref()?);
+                percent::encode_into(&mut url, segment(self.path.list.as_deref()?)?);
                 url.push_str("/tasks/");
             }
             _ => return None,
         }
-        percent::encode_into(&mut url, id);
+        percent::encode_into(&mut url, segment(id)?);
         Some(url)
     }
+}
+
+/// An id that may stand in a URL path: a client takes dot segments, encoded or not, for steps out of it.
+fn segment(id: &str) -> Option<&str> {
+    (id != "." && id != "..").then_some(id)
 }
 
 fn said<'a>(text: &'a Text<'_>) -> Option<&'a str> {

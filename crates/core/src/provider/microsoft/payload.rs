@@ -162,10 +162,9 @@ impl<'b, T: Deserialize<'b>> Visitor<'b> for List<'_, T> {
 impl<'b> Item<'b> {
     /// Reads one item on its own; what cannot be read is unusable.
     fn read_alone(raw: &'b str) -> Self {
-        serde_json::from_str(raw).unwrap_or_else(|_| Self {
-            // Nothing of it becomes an event; the text is searched so that a rich delivery stays one.
-            rich: raw.contains("encryptedContent"),
-            ..Self::default()
+        serde_json::from_str(raw).unwrap_or_else(|_| match serde_json::from_str(raw) {
+            Ok(Json::Object(Salvaged(item))) => item,
+            Ok(_) | Err(_) => Self::default(),
         })
     }
 
@@ -232,6 +231,31 @@ impl<'b> Members<'b> for Item<'b> {
         }
         item.usable = !faults.found() && !item.data.faulty && item.says_something();
         Ok(item)
+    }
+}
+
+/// What is read of an item that no event can be made of, member by member: whose it is, since nothing of a denied
+/// connection is stored, and whether it is rich.
+struct Salvaged<'b>(Item<'b>);
+
+impl<'b> Members<'b> for Salvaged<'b> {
+    fn read<A: MapAccess<'b>>(mut map: A) -> Result<Self, A::Error> {
+        let mut item = Item::default();
+        while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+            match read_text(name).as_deref() {
+                Some("clientState") => item.client_state = read_text(value),
+                Some("encryptedContent") => item.rich |= value.get() != "null",
+                _ => {}
+            }
+        }
+        Ok(Self(item))
+    }
+}
+
+fn read_text(raw: &RawValue) -> Text<'_> {
+    match serde_json::from_str::<Json<'_>>(raw.get()) {
+        Ok(Json::Text(text)) => Some(text),
+        Ok(_) | Err(_) => None,
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) enum Owner<'a> {
 }
 
 /// Path segments without an id of their own.
-const SINGLETONS: [&str; 3] = ["todo", "outlook", "calendar"];
+const SINGLETONS: [&str; 4] = ["todo", "outlook", "calendar", "drive"];
 
 impl<'a> ResourcePath<'a> {
     /// Takes a path apart; what it does not understand stays empty.
@@ -40,7 +40,8 @@ impl<'a> ResourcePath<'a> {
         if root.eq_ignore_ascii_case("me") {
             named.owner = Some(Owner::Me);
         } else if root.eq_ignore_ascii_case("users") {
-            let Some(user) = key.or_else(|| segments.next_id()) else { return named };
+            let user = key.or_else(|| segments.next_id()).filter(|user| !user.is_empty());
+            let Some(user) = user else { return named };
             named.name_user(user);
         } else {
             return named;
@@ -49,7 +50,7 @@ impl<'a> ResourcePath<'a> {
             if SINGLETONS.iter().any(|single| name.eq_ignore_ascii_case(single)) {
                 continue;
             }
-            let id = key.or_else(|| segments.next_id());
+            let id = key.or_else(|| segments.next_id()).filter(|id| !id.is_empty());
             if name.eq_ignore_ascii_case("lists") {
                 named.list = id;
             } else {

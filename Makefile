@@ -1,0 +1,49 @@
+# Which commands build, run and check postern? `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# rustup's directory comes first: a distribution's own cargo does not read rust-toolchain.toml.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+CARGO_DENY := 0.20.2
+
+.PHONY: help run test check fmt kafka tidy clean
+
+help: ## lists these commands
+	@echo 'postern: make COMMAND'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: ## sets everything up, then shows postern at work (postern demo; embedded Kafka, no Java)
+	@scripts/setup.sh build
+	@echo 'run: building postern (the first time takes some minutes)'
+	@exec cargo run --locked -p postern -- demo
+
+test: ## sets everything up, then runs every check and every test (with a real Kafka)
+	@scripts/setup.sh test
+	@$(MAKE) check
+	@echo 'test: cargo test --workspace --locked'
+	@cargo test --workspace --locked --no-fail-fast
+	@echo 'test: everything passed'
+
+check: ## format, lints and what must be absent, without a test
+	@echo 'check: cargo fmt --all --check'
+	@cargo fmt --all --check
+	@echo 'check: cargo clippy --workspace --all-targets'
+	@cargo clippy --workspace --all-targets --locked -- -D warnings
+	@echo 'check: scripts/absences.sh'
+	@scripts/absences.sh
+
+fmt: ## formats the sources
+	@cargo fmt --all
+
+kafka: ## a real Kafka for development on 127.0.0.1:9092 (needs Java and Maven)
+	@exec deploy/kafka-dev.sh
+
+tidy: ## licences, bans and sources of all dependencies (installs cargo-deny)
+	@scripts/tidy.sh $(CARGO_DENY)
+
+clean: ## deletes all that was built and fetched, the data of `make kafka` too
+	@echo 'clean: cargo clean'
+	@cargo clean

@@ -1,0 +1,20 @@
+//! Does the real listener keep the contract, byte for byte, whatever is sent to it?
+//!
+//! Every test has a gateway of its own on port 0, a publisher in memory and raw TCP clients; every test that sees a
+//! 2xx looks at what was published.
+
+mod support;
+
+mod admin;
+mod bodies;
+mod connections;
+mod deadline;
+mod drain;
+mod framing;
+mod handshake;
+mod hostile;
+mod limits;
+mod refusals;
+mod routes;
+mod smuggling;
+mod verdicts;

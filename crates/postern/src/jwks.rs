@@ -1,0 +1,147 @@
+//! How are Google's public keys fetched and kept fresh? One background task; requests only ever wait for it.
+//!
+//! The address is configuration: nothing of a request decides what is fetched.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use aws_lc_rs::rand;
+use bytes::Bytes;
+use http::header::{ACCEPT, AGE, CACHE_CONTROL, USER_AGENT};
+use http::{HeaderMap, Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use postern_core::provider::google::oidc::KeySet;
+use postern_edge::key_sets::{FRESH, KeySets};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// A key set has two or three keys of about 400 bytes.
+const LARGEST: usize = 256 << 10;
+/// How long one fetch may take: a request that waits for it has a little more.
+const FETCH: Duration = Duration::from_secs(2);
+/// Bounds of what the issuer's Cache-Control may ask for; without one, an hour.
+const SHORTEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const UNSAID: Duration = Duration::from_secs(60 * 60);
+/// The wait after the first failed fetch while there are no keys at all; it doubles up to [`FRESH`].
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+
+type HttpsClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+
+/// Fetches a key set again and again, for as long as the process lives.
+pub(crate) struct Fetcher {
+    url: Uri,
+    client: HttpsClient,
+    sets: KeySets,
+}
+
+impl Fetcher {
+    /// A fetcher of the set at `url` (https, or http to loopback).
+    ///
+    /// # Errors
+    /// When the URL is none, or the system's certificates cannot be read.
+    pub(crate) fn new(url: &str, sets: KeySets) -> anyhow::Result<Self> {
+        let url: Uri = url.parse().context("google.jwks_url is no URL")?;
+        let connector = HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .context("cannot read the system's certificates (Debian: package ca-certificates)")?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Ok(Self { url, client, sets })
+    }
+
+    /// Keeps the key set fresh: at the pace that its issuer asks for, and earlier where a request wants a newer one. At
+    /// most one fetch in 10 s once there are keys; an outage leaves the old ones.
+    pub(crate) async fn run(self) {
+        let mut retry = FIRST_RETRY;
+        loop {
+            let started = Instant::now();
+            let next = match self.fetch().await {
+                Ok((keys, lifetime)) => {
+                    self.sets.store(keys);
+                    retry = FIRST_RETRY;
+                    tracing::debug!(next = ?lifetime, "google's key set fetched");
+                    started + lifetime
+                }
+                Err(error) => {
+                    self.sets.failed();
+                    let stale = self.sets.current().map(|set| set.age().as_secs());
+                    tracing::warn!(error = %format_args!("{error:#}"), stale_seconds = stale, "google's key set could not be fetched");
+                    let wait = if stale.is_some() { FRESH } else { retry };
+                    retry = (retry * 2).min(FRESH);
+                    started + wait
+                }
+            };
+            let earliest = if self.sets.current().is_some() { started + FRESH } else { next };
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = self.sets.wanted() => sleep_until(earliest.min(next)).await,
+            }
+        }
+    }
+
+    async fn fetch(&self) -> anyhow::Result<(KeySet, Duration)> {
+        timeout(FETCH, self.get()).await.context("no answer in time")?
+    }
+
+    async fn get(&self) -> anyhow::Result<(KeySet, Duration)> {
+        let request = Request::get(self.url.clone())
+            .header(ACCEPT, "application/json")
+            .header(USER_AGENT, concat!("postern/", env!("CARGO_PKG_VERSION")))
+            .body(Empty::new())?;
+        let response = self.client.request(request).await.context("cannot reach it")?;
+        let (head, body) = response.into_parts();
+        // A redirect is no answer either: the address is the one that was configured.
+        if head.status != StatusCode::OK {
+            bail!("answered {}", head.status);
+        }
+        let body = Limited::new(body, LARGEST).collect_bytes().await?;
+        Ok((KeySet::parse(&body)?, lifetime(&head.headers)))
+    }
+}
+
+/// How long a set may be kept: `max-age` less `Age` (RFC 9111), within bounds, less up to a tenth so that replicas do
+/// not all ask at once.
+fn lifetime(headers: &HeaderMap) -> Duration {
+    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let directives = text(CACHE_CONTROL).unwrap_or_default().split(',').map(str::trim);
+    let max_age = directives
+        .filter_map(|directive| directive.split_once('='))
+        .find(|(name, _)| name.eq_ignore_ascii_case("max-age"))
+        .and_then(|(_, seconds)| seconds.trim_matches('"').parse().ok())
+        .map_or(UNSAID, Duration::from_secs);
+    let age = text(AGE).and_then(|seconds| seconds.trim().parse().ok()).map_or(Duration::ZERO, Duration::from_secs);
+    let kept = max_age.saturating_sub(age).clamp(SHORTEST, LONGEST);
+    let mut jitter = [0; 1];
+    // Without random bytes replicas ask together; that is all.
+    drop(rand::fill(&mut jitter));
+    kept - kept / 10 * u32::from(jitter[0]) / 255
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(http::HeaderName, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), http::HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn honours_max_age_and_age() {
+        let about = |headers: &HeaderMap, seconds: u64| {
+            let lifetime = lifetime(headers).as_secs();
+            assert!((seconds * 9 / 10 - 1..=seconds).contains(&lifetime), "{lifetime} for {seconds}");
+        };
+        about(&headers(&[(CACHE_CONTROL, "public, max-age=23641, must-revalidate, no-transform")]), 23_641);
+        about(&headers(&[(CACHE_CONTROL, "Max-Age=18821"), (AGE, "52")]), 18_769);
+        about(&headers(&[]), 3_600);
+        about(&headers(&[(CACHE_CONTROL, "max-age=0")]), 60);
+        about(&headers(&[(CACHE_CONTROL, "max-age=99999999")]), 86_400);
+        about(&headers(&[(CACHE_CONTROL, "max-age=abc")]), 3_600);
+    }
+}

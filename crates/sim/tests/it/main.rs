@@ -1,0 +1,8 @@
+//! Does the simulator sign, write, send and count as it says?
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
+
+mod client;
+mod graph;
+mod hook;
+mod support;

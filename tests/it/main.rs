@@ -1,0 +1,16 @@
+//! Does the real `postern` keep its contract, process by process, against a real Kafka?
+//!
+//! One binary for all tests: it links once. What they need and do not find makes them fail, never pass.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "nothing here is a library, and a test may stop at the first surprise"
+)]
+
+#[expect(dead_code, reason = "a box of tools: not each is in use at each moment")]
+mod support;
+
+mod rig;
