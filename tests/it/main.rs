@@ -10,7 +10,9 @@
     reason = "nothing here is a library, and a test may stop at the first surprise"
 )]
 
-#[expect(dead_code, reason = "a box of tools: not each is in use at each moment")]
+#[allow(dead_code, reason = "a box of tools: not each is in use at each moment")]
 mod support;
 
+mod fixtures;
+mod ledger;
 mod rig;

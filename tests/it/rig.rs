@@ -1,4 +1,4 @@
-//! Can the tests' own tools be trusted? The brokers, before any postern is involved.
+//! Can the tests' own tools be trusted? The brokers, the reader and the audit, with no postern involved.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use crate::support::consumer::{Reader, read_all};
+use crate::support::consumer::{Reader, Record, read_all};
 use crate::support::kafka::{Kafka, Options, Security};
+use crate::support::ledger::Ledger;
 
 /// Produces and flushes; the broker has acknowledged when this returns.
 fn produce(kafka: &Kafka, topic: &str, values: &[&str]) {
@@ -32,7 +33,7 @@ fn values(kafka: &Kafka, topic: &str) -> Vec<String> {
 
 fn is_let_in(client: &ClientConfig) -> bool {
     let consumer: BaseConsumer = client.create().unwrap();
-    consumer.fetch_metadata(None, Duration::from_secs(3)).is_ok()
+    consumer.fetch_metadata(None, Duration::from_secs(2)).is_ok()
 }
 
 #[test]
@@ -132,4 +133,45 @@ fn three_brokers_survive_the_loss_of_one() {
     kafka.restart();
     produce(&kafka, "rig-three", &["three"]);
     assert_eq!(values(&kafka, "rig-three"), ["one", "three", "two"]);
+}
+
+/// A record as the events topic holds it.
+fn event(id: &str, resource: &str) -> Record {
+    let value = serde_json::json!({ "id": id, "data": { "resource": { "id": resource } } });
+    Record {
+        topic: "rig".to_owned(),
+        partition: 0,
+        offset: 0,
+        key: None,
+        headers: Vec::new(),
+        value: Some(value.to_string().into_bytes()),
+    }
+}
+
+#[test]
+fn an_audit_finds_each_kind_of_fault() {
+    let ledger = Ledger::new();
+    let [kept, lost, unanswered, mixed] = std::array::from_fn(|_| ledger.issue());
+    ledger.acknowledge(&[kept.clone(), lost.clone(), mixed.clone()]);
+    let never_issued = kept.replace("-0000000", "-0000004");
+    let mut topic = vec![event(&kept, &Ledger::resource_of(&kept))];
+    topic.push(topic[0].clone());
+    topic.push(event(&unanswered, &Ledger::resource_of(&unanswered)));
+    topic.push(event(&mixed, &Ledger::resource_of(&kept)));
+    topic.push(event(&never_issued, &Ledger::resource_of(&never_issued)));
+    let audit = ledger.audit(&topic);
+    assert_eq!((audit.acknowledged, audit.records, audit.duplicates), (3, 5, 1));
+    assert_eq!(
+        (audit.missing, audit.spurious, audit.mismatched),
+        (vec![lost], vec![never_issued], vec![mixed])
+    );
+}
+
+#[test]
+fn a_record_that_breaks_the_contract_is_found() {
+    let kafka = Kafka::shared();
+    let topics = kafka.new_topics();
+    produce(kafka, &topics.events, &["{}"]);
+    let read = std::panic::catch_unwind(|| read_all(kafka, &topics.events));
+    assert!(read.is_err(), "a record with no header and no attribute passes");
 }

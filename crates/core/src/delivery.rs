@@ -6,6 +6,7 @@ use crate::batch::Batch;
 use crate::cloud_event::ContentMode;
 use crate::provider::google::{self, PubsubSource};
 use crate::provider::microsoft::{self, Cloud};
+use crate::quarantine::KeptBody;
 use crate::reason::{Reason, Untrusted};
 use crate::service::Service;
 use crate::time::UnixMillis;
@@ -172,6 +173,12 @@ impl Verified<'_> {
     #[must_use]
     pub fn whole_body(&self) -> Option<Reason> {
         self.whole
+    }
+
+    /// What of the delivery's body may be stored: nothing where an item of it belongs to a denied connection.
+    #[must_use]
+    pub fn kept_body<'a>(&self, body: &'a [u8]) -> KeptBody<'a> {
+        if self.denied > 0 { KeptBody::Withheld(body) } else { KeptBody::Whole(body) }
     }
 
     /// Turns every genuine item into its records. Infallible but for items whose record Kafka could never take:

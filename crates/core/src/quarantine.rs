@@ -30,14 +30,47 @@ pub struct Quarantined<'a> {
     pub items: &'a [Untrusted],
     /// The first reason, or that of the whole body.
     pub reason: Reason,
-    /// The body as received.
-    pub body: &'a [u8],
+    /// The body, as far as it may be kept.
+    pub body: KeptBody<'a>,
     /// What a replay needs beside the body, by name: sealed with it.
     pub kept: &'a [(&'a str, &'a [u8])],
-    /// Holds an item of a denied connection: nothing of the body is stored.
-    pub withhold_body: bool,
     /// Receipt.
     pub received: UnixMillis,
+}
+
+/// What there is of a body, and what of it may be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptBody<'a> {
+    /// The body as received.
+    Whole(&'a [u8]),
+    /// The body as received; it holds an item of a denied connection, so nothing of it is stored.
+    Withheld(&'a [u8]),
+    /// It was not read; its length where it was declared.
+    Unread(Option<u64>),
+}
+
+impl<'a> KeptBody<'a> {
+    fn received(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Whole(body) | Self::Withheld(body) => Some(body),
+            Self::Unread(_) => None,
+        }
+    }
+
+    fn stored(self) -> &'a [u8] {
+        match self {
+            Self::Whole(body) => body,
+            Self::Withheld(_) | Self::Unread(_) => &[],
+        }
+    }
+
+    /// Its length as received, else as declared.
+    fn size(self) -> Option<u64> {
+        match self {
+            Self::Whole(body) | Self::Withheld(body) => Some(body.len() as u64),
+            Self::Unread(declared) => declared,
+        }
+    }
 }
 
 /// A quarantined delivery, opened.
@@ -59,11 +92,13 @@ impl Quarantined<'_> {
     /// The one record of this delivery; the body is cut at `max_body` bytes.
     #[must_use]
     pub fn record(&self, ring: Option<&KeyRing>, max_body: usize) -> Batch {
-        let kept_body = if self.withhold_body { &[] } else { self.body };
-        let cut = &kept_body[..kept_body.len().min(max_body)];
+        let stored = self.body.stored();
+        let cut = &stored[..stored.len().min(max_body)];
         let plain = self.plain(cut);
-        let id =
-            if self.withhold_body { new_id(self.received) } else { hex(&Sha256::digest(&plain)) };
+        let id = match self.body {
+            KeptBody::Whole(_) => hex(&Sha256::digest(&plain)),
+            KeptBody::Withheld(_) | KeptBody::Unread(_) => new_id(self.received),
+        };
         let source = ["//postern/quarantine/", self.service].concat();
         let time = self.received.to_string();
 
@@ -80,10 +115,14 @@ impl Quarantined<'_> {
         batch.static_header("postern_service", self.service);
         batch.static_header("postern_reason", self.reason.as_str());
         batch.header("postern_items", &self.listed_items());
-        batch.header("postern_size", self.body.len().to_string().as_bytes());
-        batch.header("postern_sha256", hex(&Sha256::digest(self.body)).as_bytes());
-        let truncated = if cut.len() < self.body.len() { "true" } else { "false" };
-        batch.static_header("postern_truncated", truncated);
+        if let Some(size) = self.body.size() {
+            batch.header("postern_size", size.to_string().as_bytes());
+        }
+        if let Some(received) = self.body.received() {
+            batch.header("postern_sha256", hex(&Sha256::digest(received)).as_bytes());
+        }
+        let whole = self.body.received().is_some_and(|received| received.len() == cut.len());
+        batch.static_header("postern_truncated", if whole { "false" } else { "true" });
         if let Some(ring) = ring {
             batch.header("postern_kid", ring.signing_kid().as_bytes());
             let sealed = ring.seal(self.service, plain);
@@ -201,9 +240,8 @@ mod tests {
             service: "graph",
             items: &items,
             reason: Reason::NoToken,
-            body: b"0123456789",
+            body: KeptBody::Whole(b"0123456789"),
             kept: &[("path", b"/v1/microsoft/graph")],
-            withhold_body: false,
             received: UnixMillis(1_700_000_000_000),
         };
         let batch = delivery.record(Some(&ring), 4);
@@ -234,9 +272,8 @@ mod tests {
             service: "graph",
             items: &[],
             reason: Reason::ValidationTokens,
-            body: b"secret",
+            body: KeptBody::Withheld(b"secret"),
             kept: &[],
-            withhold_body: true,
             received: UnixMillis(1_700_000_000_000),
         };
         let bare = delivery.record(None, 100);

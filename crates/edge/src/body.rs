@@ -21,7 +21,7 @@ pub fn check_length(body: &Incoming, limit: usize) -> Result<(), Refusal> {
 /// # Errors
 /// Too large, too slow, broken, or more than there is room for.
 pub async fn read(
-    body: Incoming,
+    body: &mut Incoming,
     limit: usize,
     deadline: Instant,
     permit: &mut Permit,
@@ -29,7 +29,7 @@ pub async fn read(
     timeout_at(deadline, gather(body, limit, permit)).await.unwrap_or(Err(Refusal::Timeout))
 }
 
-async fn gather(mut body: Incoming, limit: usize, permit: &mut Permit) -> Result<Bytes, Refusal> {
+async fn gather(body: &mut Incoming, limit: usize, permit: &mut Permit) -> Result<Bytes, Refusal> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -52,4 +52,24 @@ async fn gather(mut body: Incoming, limit: usize, permit: &mut Permit) -> Result
         rest.extend_from_slice(&data);
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// How much of a body that nobody wants is read all the same.
+const DISCARDED: usize = 16 << 20;
+
+/// Reads a body and throws it away until `deadline`, 16 MiB at most: a sender that is cut off while it writes sees a reset
+/// instead of its answer.
+pub async fn discard(mut body: Incoming, deadline: Instant) {
+    let all = async {
+        let mut left = DISCARDED;
+        while let Some(Ok(frame)) = body.frame().await {
+            let size = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(size) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    // Running out of time ends it like running out of bytes.
+    drop(timeout_at(deadline, all).await);
 }

@@ -19,6 +19,8 @@ pub struct Config {
     pub inflight_bytes: usize,
     /// Largest Graph body, in bytes.
     pub graph_body: usize,
+    /// Largest Google body, in bytes.
+    pub google_body: usize,
     /// Items a delivery may hold.
     pub items: usize,
     /// Quarantine records a second.
@@ -41,6 +43,7 @@ impl Default for Config {
             connections: 10_000,
             inflight_bytes: 64 << 20,
             graph_body: 4 << 20,
+            google_body: 256 << 10,
             items: 2_000,
             quarantine_records: 100,
             quarantine_bytes: 1 << 20,

@@ -25,6 +25,8 @@ struct Shared {
     wanted: Notify,
     /// How many fetches have ended, well or not.
     ended: watch::Sender<u64>,
+    /// When the last one failed, if it did.
+    failed: ArcSwapOption<Instant>,
 }
 
 /// A key set with the moment at which it came.
@@ -49,6 +51,7 @@ impl Default for KeySets {
             current: ArcSwapOption::empty(),
             wanted: Notify::new(),
             ended: watch::Sender::new(0),
+            failed: ArcSwapOption::empty(),
         };
         Self(Arc::new(shared))
     }
@@ -61,8 +64,12 @@ impl KeySets {
         self.0.current.load_full()
     }
 
-    /// Asks for a newer set and waits until a fetch has ended, or until `deadline`; returns what is current then.
+    /// Asks for a newer set and waits until a fetch has ended, or until `deadline`; returns what is current then. While
+    /// the issuer does not answer nobody waits.
     pub async fn newer(&self, deadline: Instant) -> Option<Arc<Loaded>> {
+        if self.0.failed.load().as_ref().is_some_and(|failed| failed.elapsed() < FRESH) {
+            return self.current();
+        }
         let mut ended = self.0.ended.subscribe();
         self.0.wanted.notify_one();
         // Without an answer in time the old set is what there is.
@@ -73,11 +80,17 @@ impl KeySets {
     /// For the fetcher: keeps a set that was fetched, and lets go whoever waits for it.
     pub fn store(&self, keys: KeySet) {
         self.0.current.store(Some(Arc::new(Loaded { keys, loaded: Instant::now() })));
-        self.failed();
+        self.0.failed.store(None);
+        self.end();
     }
 
     /// For the fetcher: a fetch has failed; the old set stays.
     pub fn failed(&self) {
+        self.0.failed.store(Some(Arc::new(Instant::now())));
+        self.end();
+    }
+
+    fn end(&self) {
         self.0.ended.send_modify(|ended| *ended += 1);
     }
 
@@ -113,5 +126,9 @@ mod tests {
         sets.store(KeySet::parse(JWKS.as_bytes()).expect("the key set of RFC 7517"));
         let got = waiting.await.expect("no panic").expect("a set");
         assert!(got.age() < FRESH);
+        sets.failed();
+        let asked = Instant::now();
+        assert!(sets.newer(asked + Duration::from_secs(60)).await.is_some(), "the old set stays");
+        assert_eq!(asked.elapsed(), Duration::ZERO, "nobody waits for an issuer that is away");
     }
 }

@@ -5,8 +5,10 @@ pub mod config;
 pub mod phase;
 
 pub mod admission;
+pub mod authenticate;
 pub mod body;
 pub mod budget;
+pub mod key_sets;
 pub mod listener;
 pub mod pipeline;
 pub mod refusal;

@@ -49,7 +49,10 @@ impl Outcome {
 }
 
 /// The services that have a route.
-const SERVICES: [Service; 1] = [Service::Graph];
+const SERVICES: [Service; 5] =
+    [Service::Graph, Service::Gmail, Service::Calendar, Service::Drive, Service::WorkspaceEvents];
+/// Whose keys Pub/Sub tokens are signed with.
+const ISSUER: &str = "https://accounts.google.com";
 
 const DURATION_BUCKETS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0];
@@ -65,6 +68,7 @@ pub struct Metrics {
     connections: IntGauge,
     inflight_bytes: IntGauge,
     slow_ratio: Gauge,
+    jwks_age: Gauge,
     slow: SlowWindow,
 }
 
@@ -106,6 +110,9 @@ impl Metrics {
         let refused =
             counters(registry, "postern_refused_total", "Requests not taken.", &["reason"])?;
         let gauge = |name: &str, help: &str| into(registry, IntGauge::new(name, help)?);
+        let age_help =
+            "Age of the key set that tokens are verified with; +Inf: none was loaded yet.";
+        let age = Opts::new("postern_jwks_age_seconds", age_help).const_label("issuer", ISSUER);
         let slow_help = "Share of Graph answers over 2 s in the last 10 minutes.";
         Ok(Self {
             requests: each(&Label::ALL, |label| {
@@ -127,6 +134,7 @@ impl Metrics {
             connections: gauge("postern_connections", "Open public connections.")?,
             inflight_bytes: gauge("postern_inflight_bytes", "Bytes of request bodies in memory.")?,
             slow_ratio: into(registry, Gauge::new("postern_graph_slow_ratio", slow_help)?)?,
+            jwks_age: into(registry, Gauge::with_opts(age)?)?,
             slow: SlowWindow::new(),
         })
     }
@@ -168,7 +176,8 @@ impl Metrics {
     }
 
     /// Brings the gauges that are computed up to date, before they are read.
-    pub fn refresh(&self, inflight_bytes: usize) {
+    pub fn refresh(&self, inflight_bytes: usize, keys_age: Option<Duration>) {
+        self.jwks_age.set(keys_age.map_or(f64::INFINITY, |age| age.as_secs_f64()));
         self.inflight_bytes.set(i64::try_from(inflight_bytes).unwrap_or(i64::MAX));
         self.slow_ratio.set(self.slow.ratio());
     }
@@ -283,7 +292,7 @@ mod tests {
         metrics.refused(Refusal::Undecided);
         let families = registry.gather();
         let series: usize = families.iter().map(|family| family.get_metric().len()).sum();
-        assert_eq!(families.len(), 8);
-        assert_eq!(series, 2 * 10 + 2 + 5 + 11 + 11 + 3);
+        assert_eq!(families.len(), 9);
+        assert_eq!(series, 5 * 12 + 5 + 5 * 5 + 5 * 11 + 12 + 4);
     }
 }

@@ -7,19 +7,24 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
+use http::request::Parts;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
+use postern_core::batch::Batch;
 use postern_core::cloud_event;
 use postern_core::delivery::{Delivery, Rejection, Route, Verified};
+use postern_core::provider::google::{KEPT_CHANNEL_HEADERS, KEPT_PUBSUB_HEADERS};
 use postern_core::provider::microsoft::handshake::{self, Handshake};
 use postern_core::publish::{Publish, PublishError};
-use postern_core::quarantine::Quarantined;
+use postern_core::quarantine::{KeptBody, Quarantined};
 use postern_core::reason::{Reason, Untrusted};
 use postern_core::service::Service;
+use postern_core::time::UnixMillis;
 use postern_core::trust::Trust;
 use tokio::time::{Instant, timeout_at};
 
 use crate::admission::Admission;
+use crate::authenticate::Pubsub;
 use crate::budget::QuarantineBudget;
 use crate::config::Config;
 use crate::metrics::{Metrics, Outcome};
@@ -34,6 +39,7 @@ use crate::{body, clock};
 pub struct Edge<P> {
     config: Config,
     routes: Routes,
+    pubsub: Pubsub,
     trust: ArcSwap<Trust>,
     admission: Admission,
     budget: QuarantineBudget,
@@ -48,17 +54,19 @@ const QUARANTINE_HEAD: usize = 1 << 10;
 const OVERTIME: Duration = Duration::from_millis(25);
 
 impl<P: Publish> Edge<P> {
-    /// Puts an edge together; its routes are those that `trust` can verify now.
+    /// Puts an edge together; its routes are those that `trust` and the sources of `pubsub` can verify now.
     #[must_use]
     pub fn new(
         config: Config,
         trust: Trust,
+        pubsub: Pubsub,
         publisher: P,
         metrics: Metrics,
         life: Life,
     ) -> Arc<Self> {
         Arc::new(Self {
-            routes: Routes::of(&trust),
+            routes: Routes::of(&trust, pubsub.sources().to_vec()),
+            pubsub,
             trust: ArcSwap::from_pointee(trust),
             admission: Admission::new(config.inflight_bytes),
             budget: QuarantineBudget::new(config.quarantine_records, config.quarantine_bytes),
@@ -95,7 +103,7 @@ impl<P: Publish> Edge<P> {
         answer
     }
 
-    /// The way of a notification: route, handshake, body, verify, normalize, publish.
+    /// The way of a notification: route, prove the caller or answer its handshake, body, verify, normalize, publish.
     async fn take(
         &self,
         request: Request<Incoming>,
@@ -103,23 +111,46 @@ impl<P: Publish> Edge<P> {
         unread: &mut bool,
     ) -> Result<Taken, Refusal> {
         let received = clock::now();
-        let (head, body) = request.into_parts();
-        let Endpoint::Graph { tenant } = self.routes.admit(&head)?;
-        body::check_length(&body, self.config.graph_body)?;
-        match handshake::read(head.uri.query()) {
-            Handshake::Echo(token) => return Ok(Taken::Echo(token)),
-            Handshake::Refused => return Err(Refusal::Unreadable),
-            Handshake::Absent => {}
+        let (head, mut body) = request.into_parts();
+        let endpoint = self.routes.admit(&head)?;
+        let limit = self.body_limit(&endpoint);
+        let fits = body::check_length(&body, limit);
+        let publish_by = arrived + self.config.publish_deadline();
+        match &endpoint {
+            Endpoint::Graph { .. } => {
+                fits?;
+                match handshake::read(head.uri.query()) {
+                    Handshake::Echo(token) => return Ok(Taken::Echo(token)),
+                    Handshake::Refused => return Err(Refusal::Unreadable),
+                    Handshake::Absent => {}
+                }
+            }
+            Endpoint::Pubsub(source) => {
+                self.pubsub.authenticate(&head.headers, source, received, publish_by).await?;
+            }
+            Endpoint::Channel(_) => fits?,
         }
 
         let mut permit = self.admission.permit();
-        let until = arrived + self.config.body_deadline;
-        let body = body::read(body, self.config.graph_body, until, &mut permit).await?;
+        let body_by = arrived + self.config.body_deadline;
+        let read = match fits {
+            Ok(()) => body::read(&mut body, limit, body_by, &mut permit).await,
+            Err(refusal) => Err(refusal),
+        };
+        let bytes = match (read, &endpoint) {
+            (Err(Refusal::TooLarge), Endpoint::Pubsub(_)) => {
+                // The caller is genuine and would push it again for days: what there is of it is kept aside.
+                self.set_aside(&head, &endpoint, &body, received, publish_by).await?;
+                tokio::spawn(body::discard(body, body_by));
+                return Ok(Taken::Google);
+            }
+            (read, _) => read?,
+        };
         *unread = false;
 
         let delivery = Delivery {
-            route: Route::Graph { tenant: tenant.as_ref().map(|tenant| tenant.as_deref()) },
-            body: &body,
+            route: delivery_route(&endpoint, &head.headers),
+            body: &bytes,
             traceparent: traceparent(&head.headers),
             received,
             max_items: self.config.items,
@@ -136,11 +167,14 @@ impl<P: Publish> Edge<P> {
             return Err(Refusal::Draining);
         }
 
-        let kept = [("path", head.uri.path().as_bytes())];
+        let kept = kept(&endpoint, &head);
         let judged =
             Judged { trust: &trust, delivery: &delivery, verified: &verified, kept: &kept };
-        self.hand_over(&judged, arrived + self.config.publish_deadline()).await?;
-        Ok(Taken::Graph)
+        self.hand_over(&judged, publish_by).await?;
+        Ok(match endpoint {
+            Endpoint::Graph { .. } => Taken::Graph,
+            Endpoint::Pubsub(_) | Endpoint::Channel(_) => Taken::Google,
+        })
     }
 
     /// Makes a judged delivery durable: what is genuine decides, the rest is quarantined as far as the budget goes.
@@ -187,21 +221,60 @@ impl<P: Publish> Edge<P> {
         untrusted: &[Untrusted],
         deadline: Instant,
     ) -> Result<(), Refusal> {
-        let service = judged.verified.service();
-        let failed = |refusal| {
-            self.metrics.items(service, Outcome::Failed, untrusted.len());
-            refusal
+        let size = judged.delivery.body.len().min(self.config.quarantine_body);
+        let record = || judged.record(untrusted, self.config.quarantine_body);
+        self.store(judged.verified.service(), untrusted, size, record, deadline).await
+    }
+
+    /// Quarantines a push whose body is too large to be read: that it came, and what its head says.
+    async fn set_aside(
+        &self,
+        head: &Parts,
+        endpoint: &Endpoint<'_>,
+        body: &Incoming,
+        received: UnixMillis,
+        deadline: Instant,
+    ) -> Result<(), Refusal> {
+        let untrusted = [Untrusted { index: 0, reason: Reason::TooLarge }];
+        if self.life.phase() >= Phase::Flushing {
+            self.metrics.items(Service::Gmail, Outcome::Failed, untrusted.len());
+            return Err(Refusal::Draining);
+        }
+        let trust = self.trust.load_full();
+        let record = || {
+            Quarantined {
+                service: Service::Gmail.as_str(),
+                items: &[],
+                reason: Reason::TooLarge,
+                body: KeptBody::Unread(declared_length(head).or(body.size_hint().exact())),
+                kept: &kept(endpoint, head),
+                received,
+            }
+            .record(trust.ring(), self.config.quarantine_body)
         };
-        let size = judged.delivery.body.len().min(self.config.quarantine_body) + QUARANTINE_HEAD;
-        if !self.budget.take(size) {
-            return Err(failed(Refusal::Undecided));
-        }
-        let record = judged.record(untrusted, self.config.quarantine_body);
-        match in_time(deadline, self.publisher.quarantine(record, deadline.into_std())).await {
+        self.store(Service::Gmail, &untrusted, 0, record, deadline).await
+    }
+
+    /// Makes one quarantine record durable, if the budget allows.
+    async fn store(
+        &self,
+        service: Service,
+        untrusted: &[Untrusted],
+        size: usize,
+        record: impl FnOnce() -> Batch,
+        deadline: Instant,
+    ) -> Result<(), Refusal> {
+        let stored = if self.budget.take(size + QUARANTINE_HEAD) {
+            let stored = self.publisher.quarantine(record(), deadline.into_std());
+            in_time(deadline, stored).await.map_err(undecided)
+        } else {
+            Err(Refusal::Undecided)
+        };
+        match stored {
             Ok(()) => self.count_quarantined(service, untrusted),
-            Err(error) => return Err(failed(undecided(error))),
+            Err(_) => self.metrics.items(service, Outcome::Failed, untrusted.len()),
         }
-        Ok(())
+        stored
     }
 
     /// Quarantines junk beside something genuine: counted and dropped where there is no room for it.
@@ -233,8 +306,8 @@ impl<P: Publish> Edge<P> {
 
     /// The routes that exist.
     #[must_use]
-    pub fn routes(&self) -> Routes {
-        self.routes
+    pub fn routes(&self) -> &Routes {
+        &self.routes
     }
 
     /// The edge's counters, for the listener and the admin server.
@@ -263,7 +336,14 @@ impl<P: Publish> Edge<P> {
 
     /// Brings computed gauges up to date.
     pub fn refresh_metrics(&self) {
-        self.metrics.refresh(self.admission.used());
+        self.metrics.refresh(self.admission.used(), self.pubsub.keys_age());
+    }
+
+    fn body_limit(&self, endpoint: &Endpoint<'_>) -> usize {
+        match endpoint {
+            Endpoint::Graph { .. } => self.config.graph_body,
+            Endpoint::Pubsub(_) | Endpoint::Channel(_) => self.config.google_body,
+        }
     }
 }
 
@@ -286,20 +366,49 @@ impl Judged<'_> {
         all
     }
 
-    fn record(&self, untrusted: &[Untrusted], max_body: usize) -> postern_core::batch::Batch {
+    fn record(&self, untrusted: &[Untrusted], max_body: usize) -> Batch {
         let whole = self.verified.whole_body();
         let first = untrusted.first().map_or(Reason::UnreadableBody, |item| item.reason);
         Quarantined {
             service: self.verified.service().as_str(),
             items: if whole.is_some() { &[] } else { untrusted },
             reason: whole.unwrap_or(first),
-            body: self.delivery.body,
+            body: self.verified.kept_body(self.delivery.body),
             kept: self.kept,
-            withhold_body: self.verified.denied() > 0,
             received: self.delivery.received,
         }
         .record(self.trust.ring(), max_body)
     }
+}
+
+/// What of a request the core judges.
+fn delivery_route<'a>(endpoint: &'a Endpoint<'a>, headers: &'a HeaderMap) -> Route<'a> {
+    match endpoint {
+        Endpoint::Graph { tenant } => {
+            Route::Graph { tenant: tenant.as_ref().map(|t| t.as_deref()) }
+        }
+        Endpoint::Pubsub(source) => Route::Pubsub { source, headers },
+        Endpoint::Channel(service) => Route::Channel { service: *service, headers },
+    }
+}
+
+/// What a replay needs beside the body: the path, and the headers that are part of the notification.
+fn kept<'a>(endpoint: &Endpoint<'_>, head: &'a Parts) -> Vec<(&'a str, &'a [u8])> {
+    let names: &'static [&'static str] = match endpoint {
+        Endpoint::Graph { .. } => &[],
+        Endpoint::Pubsub(_) => &KEPT_PUBSUB_HEADERS,
+        Endpoint::Channel(_) => &KEPT_CHANNEL_HEADERS,
+    };
+    let mut kept = vec![("path", head.uri.path().as_bytes())];
+    for name in names {
+        kept.extend(head.headers.get_all(*name).iter().map(|value| (*name, value.as_bytes())));
+    }
+    kept
+}
+
+/// `Content-Length`, as hyper has checked it.
+fn declared_length(head: &Parts) -> Option<u64> {
+    head.headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The publisher keeps the deadline itself; this keeps the promise should it not.

@@ -19,6 +19,8 @@ pub enum Refusal {
     Timeout,
     /// Not of the documented shape.
     Unreadable,
+    /// A push without a token that authenticates its source.
+    Unauthenticated,
     /// More than the edge takes at a time.
     Overloaded,
     /// The edge is about to stop.
@@ -29,7 +31,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Path,
         Self::Method,
         Self::Host,
@@ -38,6 +40,7 @@ impl Refusal {
         Self::TooLarge,
         Self::Timeout,
         Self::Unreadable,
+        Self::Unauthenticated,
         Self::Overloaded,
         Self::Draining,
         Self::Undecided,
@@ -55,6 +58,7 @@ impl Refusal {
             Self::TooLarge => "too-large",
             Self::Timeout => "timeout",
             Self::Unreadable => "unreadable",
+            Self::Unauthenticated => "unauthenticated",
             Self::Overloaded => "overloaded",
             Self::Draining => "draining",
             Self::Undecided => "undecided",

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -19,13 +20,15 @@ pub enum Taken {
     Echo(String),
     /// All that is genuine in the delivery is durable, or there was nothing to make durable.
     Graph,
+    /// The same for Google's routes.
+    Google,
 }
 
 /// The status that the metrics show for a caller that hung up before its answer (nginx's word for it).
 pub const HUNG_UP: u16 = 499;
 
 /// Every status that a public answer can have, for the metrics.
-pub const STATUSES: [u16; 10] = [200, 202, 400, 404, 405, 408, 413, 415, HUNG_UP, 503];
+pub const STATUSES: [u16; 12] = [200, 202, 204, 400, 401, 404, 405, 408, 413, 415, HUNG_UP, 503];
 
 /// Seconds until a provider may try again: long enough for a broker to elect a leader.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
@@ -36,6 +39,7 @@ pub fn answer(outcome: Result<Taken, Refusal>, closing: bool) -> Answer {
     let mut response = match outcome {
         Ok(Taken::Echo(token)) => echo(token),
         Ok(Taken::Graph) => bare(StatusCode::ACCEPTED),
+        Ok(Taken::Google) => bare(StatusCode::NO_CONTENT),
         Err(refusal) => refused(refusal),
     };
     let headers = response.headers_mut();
@@ -57,6 +61,7 @@ fn echo(token: String) -> Answer {
 fn refused(refusal: Refusal) -> Answer {
     let status = match refusal {
         Refusal::Host | Refusal::Framing | Refusal::Unreadable => StatusCode::BAD_REQUEST,
+        Refusal::Unauthenticated => StatusCode::UNAUTHORIZED,
         Refusal::Path => StatusCode::NOT_FOUND,
         Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::Timeout => StatusCode::REQUEST_TIMEOUT,
@@ -71,6 +76,9 @@ fn refused(refusal: Refusal) -> Answer {
     match refusal {
         Refusal::Method => {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        Refusal::Unauthenticated => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         Refusal::Overloaded | Refusal::Draining | Refusal::Undecided => {
             headers.insert(RETRY_AFTER, RETRY_SECONDS);

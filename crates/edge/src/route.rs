@@ -1,9 +1,12 @@
 //! Which route does a request ask for, and may its head pass? No byte of a body is read here.
 
+use std::sync::Arc;
+
 use http::header::{CONTENT_ENCODING, HOST, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{Method, Uri};
 use postern_core::percent;
+use postern_core::provider::google::PubsubSource;
 use postern_core::service::Service;
 use postern_core::trust::Trust;
 
@@ -14,19 +17,29 @@ use crate::refusal::Refusal;
 pub enum Label {
     /// `/v1/microsoft/graph` and its tenant form.
     Graph,
+    /// `/v1/google/pubsub/{source}`.
+    Pubsub,
+    /// `/v1/google/calendar`.
+    Calendar,
+    /// `/v1/google/drive`.
+    Drive,
     /// Anything else.
     Other,
 }
 
 impl Label {
     /// Every label.
-    pub const ALL: [Self; 2] = [Self::Graph, Self::Other];
+    pub const ALL: [Self; 5] =
+        [Self::Graph, Self::Pubsub, Self::Calendar, Self::Drive, Self::Other];
 
     /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Graph => "graph",
+            Self::Pubsub => "pubsub",
+            Self::Calendar => "calendar",
+            Self::Drive => "drive",
             Self::Other => "other",
         }
     }
@@ -34,48 +47,83 @@ impl Label {
 
 /// A route that a request found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum Endpoint<'r> {
     /// Graph; with the decoded tenant segment where there is one (`Some(None)`: it does not decode).
     Graph {
         /// The tenant segment.
         tenant: Option<Option<String>>,
     },
+    /// A configured Pub/Sub source.
+    Pubsub(&'r PubsubSource),
+    /// Calendar or Drive channels.
+    Channel(Service),
 }
 
 /// The routes that exist: those that something could verify.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Routes {
     graph: bool,
+    calendar: bool,
+    drive: bool,
+    sources: Arc<[PubsubSource]>,
+}
+
+/// Where a path leads, before anything of it is decoded.
+enum Found<'r, 'p> {
+    Graph(Option<&'p str>),
+    Pubsub(&'r PubsubSource),
+    Channel(Service),
 }
 
 const GRAPH: &str = "/v1/microsoft/graph";
+const PUBSUB: &str = "/v1/google/pubsub/";
+const CALENDAR: &str = "/v1/google/calendar";
+const DRIVE: &str = "/v1/google/drive";
 
 impl Routes {
-    /// The routes that these keys and secrets can verify.
+    /// The routes that these keys, secrets and sources can verify.
     #[must_use]
-    pub fn of(trust: &Trust) -> Self {
-        Self { graph: trust.covers(Service::Graph) }
+    pub fn of(trust: &Trust, sources: Vec<PubsubSource>) -> Self {
+        Self {
+            graph: trust.covers(Service::Graph),
+            calendar: trust.covers(Service::Calendar),
+            drive: trust.covers(Service::Drive),
+            sources: sources.into(),
+        }
     }
 
     /// Their paths, as `serve` prints them.
     #[must_use]
     pub fn paths(&self) -> Vec<String> {
-        if self.graph { vec![GRAPH.to_owned(), format!("{GRAPH}/{{tenant}}")] } else { Vec::new() }
+        let mut paths = Vec::new();
+        if self.graph {
+            paths.extend([GRAPH.to_owned(), format!("{GRAPH}/{{tenant}}")]);
+        }
+        paths.extend(self.sources.iter().map(|source| format!("{PUBSUB}{}", source.name)));
+        paths.extend(self.calendar.then(|| CALENDAR.to_owned()));
+        paths.extend(self.drive.then(|| DRIVE.to_owned()));
+        paths
     }
 
     /// The label of a path.
     #[must_use]
     pub fn label(&self, path: &str) -> Label {
-        if self.graph_segment(path).is_some() { Label::Graph } else { Label::Other }
+        match self.find(path) {
+            Some(Found::Graph(_)) => Label::Graph,
+            Some(Found::Pubsub(_)) => Label::Pubsub,
+            Some(Found::Channel(Service::Calendar)) => Label::Calendar,
+            Some(Found::Channel(_)) => Label::Drive,
+            None => Label::Other,
+        }
     }
 
     /// Judges a head in the order of the contract: framing, path, method, encoding.
     ///
     /// # Errors
     /// The first of them that is at fault.
-    pub fn admit(&self, head: &Parts) -> Result<Endpoint, Refusal> {
+    pub fn admit(&self, head: &Parts) -> Result<Endpoint<'_>, Refusal> {
         check_framing(&head.headers, &head.uri)?;
-        let segment = self.graph_segment(head.uri.path()).ok_or(Refusal::Path)?;
+        let found = self.find(head.uri.path()).ok_or(Refusal::Path)?;
         if head.method != Method::POST {
             return Err(Refusal::Method);
         }
@@ -84,17 +132,29 @@ impl Routes {
         if !head.headers.get_all(CONTENT_ENCODING).iter().all(identity) {
             return Err(Refusal::Encoding);
         }
-        Ok(Endpoint::Graph { tenant: segment.map(percent::decode_segment) })
+        Ok(match found {
+            Found::Graph(segment) => {
+                Endpoint::Graph { tenant: segment.map(percent::decode_segment) }
+            }
+            Found::Pubsub(source) => Endpoint::Pubsub(source),
+            Found::Channel(service) => Endpoint::Channel(service),
+        })
     }
 
-    /// The tenant segment of a Graph path, as it stands; `None` for any other path.
-    fn graph_segment<'p>(&self, path: &'p str) -> Option<Option<&'p str>> {
-        let rest = path.strip_prefix(GRAPH).filter(|_| self.graph)?;
-        if rest.is_empty() {
-            return Some(None);
+    fn find<'p>(&self, path: &'p str) -> Option<Found<'_, 'p>> {
+        if let Some(rest) = path.strip_prefix(GRAPH) {
+            let segment = if rest.is_empty() { None } else { Some(rest.strip_prefix('/')?) };
+            let one = segment.is_none_or(|segment| !segment.is_empty() && !segment.contains('/'));
+            return (self.graph && one).then_some(Found::Graph(segment));
         }
-        let segment = rest.strip_prefix('/')?;
-        (!segment.is_empty() && !segment.contains('/')).then_some(Some(segment))
+        if let Some(name) = path.strip_prefix(PUBSUB) {
+            return self.sources.iter().find(|source| source.name == name).map(Found::Pubsub);
+        }
+        match path {
+            CALENDAR if self.calendar => Some(Found::Channel(Service::Calendar)),
+            DRIVE if self.drive => Some(Found::Channel(Service::Drive)),
+            _ => None,
+        }
     }
 }
 
@@ -122,7 +182,18 @@ mod tests {
 
     use super::*;
 
-    const ALL: Routes = Routes { graph: true };
+    fn routes(exist: bool) -> Routes {
+        let source = PubsubSource {
+            name: "gmail".to_owned(),
+            audience: "https://a.example".to_owned(),
+            service_account: "push@p.example".to_owned(),
+            subscription: None,
+            wrapped: true,
+            tenant: None,
+        };
+        let sources: Vec<_> = exist.then_some(source).into_iter().collect();
+        Routes { graph: exist, calendar: exist, drive: exist, sources: sources.into() }
+    }
 
     fn head(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
         let mut request = Request::builder().method(method).uri(uri);
@@ -157,16 +228,24 @@ mod tests {
             ("POST", GRAPH, vec![host, gzip], Refusal::Encoding),
             ("POST", GRAPH, vec![host, ("content-encoding", "identity"), gzip], Refusal::Encoding),
         ] {
-            assert_eq!(ALL.admit(&head(method, uri, &headers)), Err(refusal), "{method} {uri}");
+            assert_eq!(
+                routes(true).admit(&head(method, uri, &headers)),
+                Err(refusal),
+                "{method} {uri}"
+            );
         }
     }
 
     #[test]
     fn finds_the_tenant_segment() {
         let tenant = |uri: &str| {
-            let found =
-                ALL.admit(&head("POST", uri, &[("host", "h"), ("transfer-encoding", "Chunked")]));
-            found.map(|Endpoint::Graph { tenant }| tenant)
+            let routes = routes(true);
+            let head = head("POST", uri, &[("host", "h"), ("transfer-encoding", "Chunked")]);
+            match routes.admit(&head) {
+                Ok(Endpoint::Graph { tenant }) => Ok(tenant),
+                Ok(other) => panic!("{other:?}"),
+                Err(refusal) => Err(refusal),
+            }
         };
         assert_eq!(tenant("/v1/microsoft/graph?x=/y"), Ok(None));
         assert_eq!(tenant("/v1/microsoft/graph/org%5facme"), Ok(Some(Some("org_acme".to_owned()))));
@@ -179,6 +258,24 @@ mod tests {
         ] {
             assert_eq!(tenant(path), Err(Refusal::Path), "{path}");
         }
-        assert_eq!(Routes { graph: false }.label(GRAPH), Label::Other);
+    }
+
+    #[test]
+    fn only_routes_that_something_verifies_exist() {
+        for (path, label) in [
+            (GRAPH, Label::Graph),
+            ("/v1/google/pubsub/gmail", Label::Pubsub),
+            (CALENDAR, Label::Calendar),
+            (DRIVE, Label::Drive),
+            ("/v1/google/pubsub/other", Label::Other),
+            ("/v1/google/pubsub/", Label::Other),
+            ("/v1/google/drive/", Label::Other),
+            ("/v1/google/Calendar", Label::Other),
+        ] {
+            assert_eq!(routes(true).label(path), label, "{path}");
+            assert_eq!(routes(false).label(path), Label::Other, "{path}");
+        }
+        assert_eq!(routes(true).paths().len(), 5);
+        assert!(routes(false).paths().is_empty());
     }
 }

@@ -1,8 +1,8 @@
 //! May a request be tried against Kafka now? The circuit breaker as a pure state machine over given times.
 //!
 //! - **Closed**: every request is tried. It opens when something has been outstanding for [`Limits::stall`] without a
-//!   single acknowledgement, after [`Limits::failures`] failed requests without an acknowledgement between, when the
-//!   watcher could not reach Kafka, or when the producer died.
+//!   single acknowledgement, after [`Limits::failures`] failed requests over [`Limits::failing`] without an
+//!   acknowledgement between, when the watcher could not reach Kafka, or when the producer died.
 //! - **Open**: nothing is tried, the answer is immediate. The watcher asks for metadata; an answer half-opens it.
 //! - **Half-open**: now and then one real record goes out as a probe, its sender is not kept waiting. Metadata alone
 //!   proves nothing about durability, so only an acknowledgement closes.
@@ -92,8 +92,11 @@ pub struct Limits {
     /// Outstanding for so long without any acknowledgement opens it. Below the request deadline of 2.5 s, above an
     /// acknowledgement of a slow but working Kafka (1 s).
     pub stall: Duration,
-    /// So many failed requests in a row open it.
+    /// So many failed requests in a row open it,
     pub failures: u32,
+    /// once the first of them is so old: the records of one partition time out in a bunch, and the acknowledgements
+    /// of the others come a moment later.
+    pub failing: Duration,
     /// A probe without an acknowledgement for so long opens it again.
     pub probe_timeout: Duration,
     /// The least time between two probes.
@@ -110,6 +113,7 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         stall: Duration::from_millis(1_500),
         failures: 5,
+        failing: Duration::from_millis(300),
         probe_timeout: Duration::from_millis(1_200),
         probe_interval: Duration::from_millis(100),
         probe_patience: Duration::from_millis(250),
@@ -125,8 +129,9 @@ pub struct Breaker {
     /// When the present state began.
     since: Instant,
     cause: Option<Cause>,
-    /// Failed requests since the last acknowledgement.
+    /// Failed requests since the last acknowledgement, and when the first of them failed.
     failures: u32,
+    first_failure: Option<Instant>,
     /// The first probe of the present half-open state.
     first_probe: Option<Instant>,
     /// The last probe of any half-open state.
@@ -143,6 +148,7 @@ impl Breaker {
             since: now,
             cause: None,
             failures: 0,
+            first_failure: None,
             first_probe: None,
             last_probe: None,
         }
@@ -190,6 +196,7 @@ impl Breaker {
     /// A record that was sent at `sent` has been acknowledged.
     pub fn acknowledged(&mut self, now: Instant, sent: Instant) {
         self.failures = 0;
+        self.first_failure = None;
         if self.state != State::Closed && now.duration_since(sent) <= self.limits.fresh {
             self.enter(State::Closed, now);
         }
@@ -201,8 +208,10 @@ impl Breaker {
             return;
         }
         self.failures = self.failures.saturating_add(1);
+        let first = *self.first_failure.get_or_insert(now);
+        let lasting = now.duration_since(first) >= self.limits.failing;
         match self.state {
-            State::Closed if self.failures >= self.limits.failures => {
+            State::Closed if lasting && self.failures >= self.limits.failures => {
                 self.open(now, Cause::Failures);
             }
             State::HalfOpen => self.open(now, Cause::Probe),

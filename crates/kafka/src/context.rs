@@ -108,6 +108,19 @@ impl ClientContext for ReaderContext {
 
 impl ConsumerContext for ReaderContext {}
 
+/// For a producer that only exists to see whether it can: it has no brokers, and nobody is to read that.
+pub(crate) struct SilentContext;
+
+impl ClientContext for SilentContext {
+    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _text: &str) {}
+    fn error(&self, _error: KafkaError, _reason: &str) {}
+}
+
+impl ProducerContext for SilentContext {
+    type DeliveryOpaque = ();
+    fn delivery(&self, _result: &DeliveryResult<'_>, (): ()) {}
+}
+
 /// librdkafka's lines name brokers, topics and errors, never what is in a record. A failed connection is an error to
 /// librdkafka; to an operator the breaker's own line is.
 fn log_line(limit: &LogLimit, level: RDKafkaLogLevel, facility: &str, text: &str) {

@@ -1,12 +1,17 @@
 //! Which cluster, which topics, which librdkafka properties; and which of them may not be set?
 
+mod native;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use postern_core::batch::Topic;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
+use rdkafka::producer::BaseProducer;
 use rdkafka::types::RDKafkaConfRes;
+
+use crate::context::SilentContext;
 
 /// Properties that the durability promise, or the crate's own bookkeeping, depends on. Setting one is an error, in
 /// any of its spellings.
@@ -50,29 +55,6 @@ pub const FIXED_PROPERTIES: &[&str] = &[
     "interceptors",
     "log.queue",
 ];
-
-/// What follows of a connection that both a producer and a consumer understand: the prefixes of the properties that
-/// the follower and the topic commands take over.
-const CONNECTION_PREFIXES: &[&str] = &[
-    "api.version.",
-    "broker.",
-    "client.",
-    "connections.",
-    "debug",
-    "enable.sasl.",
-    "enable.ssl.",
-    "https.",
-    "metadata.",
-    "reconnect.",
-    "sasl.",
-    "security.",
-    "socket.",
-    "ssl.",
-];
-
-/// How long librdkafka tries before it gives a record up. A request's own deadline is the edge's 2.5 s; what is
-/// still queued then would only be published behind a 503.
-pub(crate) const MESSAGE_TIMEOUT_MILLIS: u64 = 2_000;
 
 /// The names of the three topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -257,58 +239,24 @@ impl Settings {
         problems
     }
 
+    /// Everything that can be known without the network: [`Settings::problems`], then librdkafka itself with all
+    /// properties together, which also reads certificate and key files. Blocks for some 100 ms.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn verify(&self) -> Result<(), SettingsError> {
+        self.check()?;
+        let mut config = self.producer(1, 1);
+        // Nobody to connect to.
+        config.remove("bootstrap.servers");
+        config
+            .create_with_context::<_, BaseProducer<SilentContext>>(SilentContext)
+            .map_or_else(|error| Err(describe(error, &self.properties)), |_| Ok(()))
+    }
+
     /// The first thing that is wrong.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         self.problems().into_iter().next().map_or(Ok(()), Err)
-    }
-
-    /// The configuration of a producer whose queue holds `messages` records and `kbytes` KiB.
-    pub(crate) fn producer(&self, messages: usize, kbytes: usize) -> ClientConfig {
-        let mut config = self.connection_defaults();
-        // While five requests to a broker are in flight the next records batch by themselves: waiting gains nothing.
-        config.set("linger.ms", "0");
-        // An unknown topic is to fail within the deadline (librdkafka's default: 30 s).
-        config.set("topic.metadata.propagation.max.ms", "1000");
-        // The broker gives up on slow followers before the client gives up on the connection.
-        config.set("request.timeout.ms", "1500");
-        config.extend(self.properties.clone());
-
-        config.set("bootstrap.servers", &self.bootstrap_servers);
-        config.set("enable.idempotence", "true");
-        config.set("acks", "all");
-        config.set("max.in.flight.requests.per.connection", "5");
-        config.set("partitioner", "murmur2_random");
-        config.set("allow.auto.create.topics", "false");
-        config.set("message.timeout.ms", MESSAGE_TIMEOUT_MILLIS.to_string());
-        config.set("queue.buffering.max.messages", messages.to_string());
-        config.set("queue.buffering.max.kbytes", kbytes.to_string());
-        config
-    }
-
-    /// The configuration of a client that only reads: the follower and the topic commands.
-    pub(crate) fn client(&self) -> ClientConfig {
-        let mut config = self.connection_defaults();
-        let shared = |name: &str| CONNECTION_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-        config.extend(self.properties.clone().into_iter().filter(|(name, _)| shared(name)));
-        config.set("bootstrap.servers", &self.bootstrap_servers);
-        config.set("allow.auto.create.topics", "false");
-        config
-    }
-
-    fn connection_defaults(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set("client.id", "postern");
-        // A dead broker's records fail, and a returning one is found, no later than the next reconnect
-        // (librdkafka's default grows to 10 s).
-        config.set("reconnect.backoff.ms", "50");
-        config.set("reconnect.backoff.max.ms", "500");
-        // A paused broker is given up on within the deadline (default: 60 s and 30 s).
-        config.set("socket.timeout.ms", "2000");
-        config.set("socket.connection.setup.timeout.ms", "2000");
-        config.set("socket.keepalive.enable", "true");
-        // Client telemetry is the operator's to ask for.
-        config.set("enable.metrics.push", "false");
-        config
     }
 }
 

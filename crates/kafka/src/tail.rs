@@ -212,24 +212,25 @@ impl Follower {
         let Some(found) = found.filter(|found| found.error().is_none()) else { return Ok(()) };
 
         let mut new = TopicPartitionList::new();
-        for partition in found.partitions().iter().map(|partition| partition.id()) {
-            if self.assigned.contains(&(topic.as_str(), partition)) {
+        let mut ids = Vec::new();
+        for partition in found.partitions() {
+            let id = partition.id();
+            if self.assigned.contains(&(topic.as_str(), id)) {
                 continue;
             }
             let offset = if self.connected || self.start == Start::Beginning {
                 Offset::Beginning
             } else {
                 let left = time_left(deadline);
-                Offset::Offset(self.consumer.fetch_watermarks(name, partition, left)?.1)
+                Offset::Offset(self.consumer.fetch_watermarks(name, id, left)?.1)
             };
-            new.add_partition_offset(name, partition, offset)?;
+            new.add_partition_offset(name, id, offset)?;
+            ids.push(id);
         }
-        if new.count() == 0 {
-            return Ok(());
+        if !ids.is_empty() {
+            self.consumer.incremental_assign(&new)?;
+            self.assigned.extend(ids.into_iter().map(|id| (topic.as_str(), id)));
         }
-        self.consumer.incremental_assign(&new)?;
-        let ids = new.elements().iter().map(|element| element.partition()).collect::<Vec<_>>();
-        self.assigned.extend(ids.into_iter().map(|partition| (topic.as_str(), partition)));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use postern_core::delivery::Form;
 use postern_edge::admin::{self, Admin};
+use postern_edge::authenticate::Pubsub;
 use postern_edge::config::Config;
 use postern_edge::listener;
 use postern_edge::metrics::Metrics;
@@ -69,7 +70,7 @@ impl Running {
         let public = listener.local_addr()?;
         let producer =
             Producer::start(&kafka, &registry).context("cannot start the kafka producer")?;
-        let edge = Edge::new(config(&settings), trust, producer, metrics, life.clone());
+        let edge = Edge::new(config(&settings), trust, Pubsub::default(), producer, metrics, life.clone());
 
         let (stop_listening, stop) = watch::channel(false);
         let listening = tokio::spawn(listener::run(listener, Arc::clone(&edge), stop));

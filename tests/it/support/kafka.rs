@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
-use rdkafka::metadata::Metadata;
+use rdkafka::metadata::{Metadata, MetadataTopic};
 
 pub use certificates::Certificates;
 pub use topics::Topics;
@@ -234,7 +234,11 @@ impl Kafka {
         loop {
             if let Ok(metadata) = client.fetch_metadata(None, Duration::from_millis(500))
                 && metadata.brokers().len() == self.nodes.len()
-                && metadata.topics().iter().flat_map(|t| t.partitions()).all(|p| p.leader() >= 0)
+                && metadata
+                    .topics()
+                    .iter()
+                    .flat_map(MetadataTopic::partitions)
+                    .all(|p| p.leader() >= 0)
             {
                 return Ok(());
             }

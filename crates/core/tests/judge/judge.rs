@@ -8,7 +8,7 @@ use postern_core::delivery::{Delivery, Form, Rejection, Route, Verified};
 use postern_core::key_ring::KeyRing;
 use postern_core::percent;
 use postern_core::provider::microsoft::handshake::{self, Handshake};
-use postern_core::quarantine::{self, Quarantined};
+use postern_core::quarantine::{self, KeptBody, Quarantined};
 use postern_core::reason::Untrusted;
 use postern_core::secret::Secret;
 use postern_core::service::Service;
@@ -101,9 +101,12 @@ impl Judge {
             service: "graph",
             items: if whole.is_some() { &[] } else { &untrusted },
             reason: whole.unwrap_or(untrusted[0].reason),
-            body: &case.request.body,
+            body: if verified.denied() > 0 {
+                KeptBody::Withheld(&case.request.body)
+            } else {
+                KeptBody::Whole(&case.request.body)
+            },
             kept: &[("path", case.request.target.as_bytes())],
-            withhold_body: verified.denied() > 0,
             received: RECEIVED,
         };
         let ring = self.trust.ring().expect("a ring");

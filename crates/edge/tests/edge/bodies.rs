@@ -7,9 +7,8 @@ use crate::support::{GRAPH, Gateway, post};
 
 /// A POST with a chunked body, as it stands.
 fn chunks(headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "POST {GRAPH} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n{headers}\r\n"
-    );
+    let head =
+        format!("POST {GRAPH} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n{headers}\r\n");
     [head.as_bytes(), body].concat()
 }
 
@@ -25,7 +24,8 @@ async fn every_way_to_chunk_a_body_gives_the_same_delivery() {
     };
     let body = good("n-0");
     let (size, upper) = (format!("{:x}", body.len()), format!("{:X}", body.len()));
-    let chunk = |size: &str, end: &str| [size.as_bytes(), b"\r\n", &body, b"\r\n", end.as_bytes()].concat();
+    let chunk =
+        |size: &str, end: &str| [size.as_bytes(), b"\r\n", &body, b"\r\n", end.as_bytes()].concat();
     let mut wire = gateway.connect().await;
     let ways = [
         chunked(&body),
@@ -69,7 +69,10 @@ async fn a_broken_chunk_is_400_and_closes_and_is_never_acknowledged() {
             let trailers = format!("\r\n0\r\nX: {}\r\n\r\n", "x".repeat(20_000));
             with(&size, trailers.as_bytes())
         }),
-        ("an extension of 20 KB", with(&format!("{size};{}", "x".repeat(20_000)), b"\r\n0\r\n\r\n")),
+        (
+            "an extension of 20 KB",
+            with(&format!("{size};{}", "x".repeat(20_000)), b"\r\n0\r\n\r\n"),
+        ),
     ];
     for (name, body) in broken {
         let gateway = Gateway::start().await;

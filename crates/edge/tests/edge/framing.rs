@@ -1,6 +1,10 @@
 //! Does the framing corpus hold (what hyper refuses, what it leaves to its user), with a second request pipelined
 //! behind each case that must not be served where the first one's end is in doubt?
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::support::notice::{chunked, good};
 use crate::support::{Gateway, Wire, post};
 
@@ -43,6 +47,7 @@ fn framed(headers: &str, body: &[u8]) -> Vec<u8> {
 
 /// Sends a case with the second request behind it and checks everything about it.
 async fn check(name: &str, request: &[u8], expect: &Expect) {
+    println!("case: {name}");
     let gateway = Gateway::start().await;
     let mut wire = gateway.connect().await;
     wire.send_some(&[request, &second()].concat()).await;
@@ -56,7 +61,8 @@ async fn check(name: &str, request: &[u8], expect: &Expect) {
             if let Some(reason) = reason {
                 answers[0].assert_bare(status);
                 assert!(answers[0].closes(), "{name}");
-                counted = vec![format!("http_requests {status} graph"), format!("refused {reason}")];
+                counted =
+                    vec![format!("http_requests {status} graph"), format!("refused {reason}")];
             }
         }
         TakenAndClosed => {
@@ -179,7 +185,11 @@ async fn transfer_encodings() {
         ),
         (
             "in HTTP/1.0",
-            request(&format!("POST {PATH} HTTP/1.0"), "Host: h\r\nTransfer-Encoding: chunked\r\n", &body),
+            request(
+                &format!("POST {PATH} HTTP/1.0"),
+                "Host: h\r\nTransfer-Encoding: chunked\r\n",
+                &body,
+            ),
             Refused(400, None),
         ),
     ])
@@ -201,7 +211,11 @@ async fn hosts_and_targets() {
         ("absolute, another port", to(&absolute, "Host: h:80\r\n"), Refused(400, Some("host"))),
         ("absolute, no Host", to(&absolute, ""), Refused(400, Some("host"))),
         ("absolute, the same Host", to(&absolute, "Host: H\r\n"), Taken),
-        ("HTTP/1.0 without Host", to(&format!("POST {PATH} HTTP/1.0"), ""), Refused(400, Some("host"))),
+        (
+            "HTTP/1.0 without Host",
+            to(&format!("POST {PATH} HTTP/1.0"), ""),
+            Refused(400, Some("host")),
+        ),
         ("HTTP/1.0", to(&format!("POST {PATH} HTTP/1.0"), "Host: h\r\n"), TakenAndClosed),
         (
             "HTTP/1.0 that stays",
@@ -215,35 +229,51 @@ async fn hosts_and_targets() {
 #[tokio::test]
 async fn lines_and_bytes() {
     let body = good("n-1");
-    let bare_lf = String::from_utf8(sized("")).expect("text").replacen("\r\n", "\n", 4).into_bytes();
-    let lines: String = (0..65).map(|index| format!("X-{index}: a\r\n")).collect();
+    let bare_lf =
+        String::from_utf8(sized("")).expect("text").replacen("\r\n", "\n", 4).into_bytes();
+    let lines = |count| (0..count).map(|at| format!("X-{at}: a\r\n")).collect::<String>();
     let line = |line: String| {
         request(&line, &format!("Host: h\r\nContent-Length: {}\r\n", body.len()), &body)
     };
     check_all(vec![
         ("space before the colon", sized("X-A : b\r\n"), Refused(400, None)),
-        ("space before the colon of the framing", framed("Transfer-Encoding : chunked\r\n", b""), Refused(400, None)),
+        (
+            "space before the colon of the framing",
+            framed("Transfer-Encoding : chunked\r\n", b""),
+            Refused(400, None),
+        ),
         ("folded line", sized("X-A: b\r\n c\r\n"), Refused(400, None)),
-        ("folded framing", framed("Transfer-Encoding:\r\n chunked\r\n", b"0\r\n\r\n"), Refused(400, None)),
+        (
+            "folded framing",
+            framed("Transfer-Encoding:\r\n chunked\r\n", b"0\r\n\r\n"),
+            Refused(400, None),
+        ),
         ("bare CR", sized("X-A: b\rc\r\n"), Refused(400, None)),
         ("NUL in a value", sized("X-A: b\0c\r\n"), Refused(400, None)),
         ("NUL in a name", sized("X\0A: b\r\n"), Refused(400, None)),
         ("no name", sized(": b\r\n"), Refused(400, None)),
         ("no colon", sized("nonsense\r\n"), Refused(400, None)),
-        ("65 headers", sized(&lines), Refused(431, None)),
-        ("a header of 20 KB", sized(&format!("X-A: {}\r\n", "x".repeat(20_000))), Refused(431, None)),
+        ("65 headers", sized(&lines(63)), Refused(431, None)),
+        (
+            "a header of 20 KB",
+            sized(&format!("X-A: {}\r\n", "x".repeat(20_000))),
+            Refused(431, None),
+        ),
         ("HTTP/1.2", line(format!("POST {PATH} HTTP/1.2")), Refused(400, None)),
         ("HTTP/2.0", line(format!("POST {PATH} HTTP/2.0")), Refused(400, None)),
         ("HTTP/0.9", line(format!("POST {PATH}")), Refused(400, None)),
         ("lower-case version", line(format!("POST {PATH} http/1.1")), Refused(400, None)),
         ("two spaces", line(format!("POST  {PATH} HTTP/1.1")), Refused(400, None)),
         ("tab for a space", line(format!("POST\t{PATH} HTTP/1.1")), Refused(400, None)),
-        ("control character in the target", line("POST /\x01 HTTP/1.1".to_owned()), Refused(400, None)),
+        (
+            "control character in the target",
+            line("POST /\x01 HTTP/1.1".to_owned()),
+            Refused(400, None),
+        ),
         ("bare LF line ends", bare_lf, Taken),
         ("an empty line in front", [b"\r\n", sized("").as_slice()].concat(), Taken),
         ("an upgrade that is not taken", sized("Connection: Upgrade\r\nUpgrade: h2c\r\n"), Taken),
-        ("64 headers", sized(&lines[..62 * 8]), Taken),
-        ("GET with a body", sized("").splice(0..4, *b"GET").collect::<Vec<u8>>(), Refused(400, None)),
+        ("64 headers", sized(&lines(62)), Taken),
     ])
     .await;
 }
@@ -260,7 +290,11 @@ async fn a_method_that_is_refused() {
     };
     check_all(vec![
         ("GET with a body", with_body("GET"), Refused(405, Some("method"))),
-        ("GET without", request(&format!("GET {PATH} HTTP/1.1"), "Host: h\r\n", b""), RefusedAndNext(405, "method")),
+        (
+            "GET without",
+            request(&format!("GET {PATH} HTTP/1.1"), "Host: h\r\n", b""),
+            RefusedAndNext(405, "method"),
+        ),
     ])
     .await;
 }
@@ -279,7 +313,10 @@ async fn a_target_of_70_kb_and_a_head_that_never_ends_are_bounded() {
         wire.finish().await;
         let answers = wire.drain().await;
         assert!(answers.len() <= 1, "{answers:?}");
-        assert!(answers.iter().all(|answer| [400, 414, 431].contains(&answer.status)), "{answers:?}");
+        assert!(
+            answers.iter().all(|answer| [400, 414, 431].contains(&answer.status)),
+            "{answers:?}"
+        );
     }
     assert!(gateway.counted().is_empty());
     gateway.assert_serves("n-1").await;
@@ -289,10 +326,12 @@ async fn a_target_of_70_kb_and_a_head_that_never_ends_are_bounded() {
 async fn an_http2_preface_is_refused_at_once() {
     let gateway = Gateway::start().await;
     let mut wire = gateway.connect().await;
+    let asked = Instant::now();
     wire.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-    let answers = wire.drain().await;
-    assert_eq!(answers.len(), 1);
-    assert_eq!((answers[0].status, answers[0].body.len()), (400, 0));
+    // hyper knows the preface and hangs up on it without a word.
+    assert_eq!(wire.drain().await, []);
+    assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
+    assert!(gateway.counted().is_empty());
 }
 
 #[tokio::test]

@@ -56,7 +56,8 @@ async fn the_first_fault_in_the_order_of_the_contract_is_answered() {
             let route = if first == 0 { "other" } else { route };
             let request = format!("http_requests {status} {route}");
             let refused = format!("refused {reason}");
-            let (failed, published) = ("notifications failed graph", "notifications published graph");
+            let (failed, published) =
+                ("notifications failed graph", "notifications published graph");
             match first {
                 9 => gateway.assert_counted(&[(&request, 1), (published, 1)]),
                 8 => gateway.assert_counted(&[(&request, 1), (&refused, 1), (failed, 1)]),
@@ -92,7 +93,8 @@ async fn only_post_is_allowed() {
     let methods = ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "post", "PROPFIND"];
     for form in FORMS {
         for method in methods {
-            let request = format!("{method} {form} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+            let request =
+                format!("{method} {form} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
             let answer = gateway.ask(request).await;
             assert_eq!((answer.status, answer.all("allow")), (405, vec!["POST"]), "{method}");
             assert_eq!(answer.all("cache-control"), ["no-store"], "{method}");

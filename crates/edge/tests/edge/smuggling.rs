@@ -60,9 +60,9 @@ async fn no_mixture_of_the_two_framings_gets_a_second_request_served() {
         for length in LENGTHS {
             let length = length.replace("{}", &body.len().to_string());
             let real = !length.starts_with("Content_");
-            for headers in [[coding, length.as_str()].concat(), [length.as_str(), coding].concat()] {
-                let head =
-                    format!("POST /v1/microsoft/graph HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
+            for headers in [[coding, length.as_str()].concat(), [length.as_str(), coding].concat()]
+            {
+                let head = format!("POST /v1/microsoft/graph HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
                 let mut wire = gateway.connect().await;
                 wire.send_some(&[head.as_bytes(), &body].concat()).await;
                 wire.finish().await;

@@ -60,16 +60,28 @@ fn what_was_outstanding_before_the_closing_does_not_count_as_a_stall() {
 fn failures_in_a_row_open_it_and_one_acknowledgement_between_does_not_let_them() {
     let mut bench = Bench::new();
     for n in 0..4 {
-        bench.breaker.failed(bench.at(n), bench.at(n));
+        bench.breaker.failed(bench.at(n * 100), bench.at(n * 100));
     }
-    bench.breaker.acknowledged(bench.at(5), bench.at(1));
-    for n in 6..10 {
-        bench.breaker.failed(bench.at(n), bench.at(n));
+    bench.breaker.acknowledged(bench.at(400), bench.at(1));
+    for n in 5..9 {
+        bench.breaker.failed(bench.at(n * 100), bench.at(n * 100));
         assert_eq!(bench.breaker.state(), State::Closed);
     }
-    bench.breaker.failed(bench.at(11), bench.at(11));
+    bench.breaker.failed(bench.at(900), bench.at(900));
     assert_eq!(bench.breaker.state(), State::Open);
     assert_eq!(bench.breaker.cause(), Some(Cause::Failures));
+}
+
+#[test]
+fn a_bunch_of_failures_at_one_time_does_not_open_it() {
+    let mut bench = Bench::new();
+    for _ in 0..100 {
+        bench.breaker.failed(bench.at(2_000), bench.at(0));
+    }
+    assert_eq!(bench.breaker.state(), State::Closed);
+    bench.breaker.acknowledged(bench.at(2_005), bench.at(2_000));
+    bench.breaker.failed(bench.at(2_300), bench.at(300));
+    assert_eq!(bench.breaker.state(), State::Closed);
 }
 
 #[test]

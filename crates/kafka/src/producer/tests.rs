@@ -1,7 +1,13 @@
 //! Does the producer keep its word against librdkafka's mock cluster: acknowledge, refuse, open, recover?
 
+mod outage;
+
 use std::collections::BTreeSet;
 use std::slice::Iter;
+
+use postern_core::quarantine::{KeptBody, Quarantined};
+use postern_core::reason::Reason;
+use postern_core::time::UnixMillis;
 
 use super::*;
 use crate::embedded::{Embedded, Fault, Request};
@@ -159,6 +165,25 @@ async fn an_acknowledged_request_lies_in_its_topics_as_it_was_given() {
 }
 
 #[tokio::test]
+async fn a_quarantine_record_goes_its_own_way_waited_for_or_not() {
+    let bench = Bench::new().await;
+    let quarantined = |body| {
+        let (service, reason, items, kept) = ("graph", Reason::NoToken, &[], &[]);
+        let (body, received) = (KeptBody::Whole(body), UnixMillis(1_700_000_000_000));
+        Quarantined { service, items, reason, body, kept, received }.record(None, 1_024)
+    };
+    let deadline = Instant::now() + 5 * SECOND;
+    assert_eq!(bench.producer.quarantine(quarantined(b"one"), deadline).await, Ok(()));
+    assert_eq!(bench.producer.quarantine_unwaited(quarantined(b"two")), Ok(()));
+    assert_eq!(bench.producer.flush(5 * SECOND).await, 0);
+    for record in bench.read_back(2) {
+        assert_eq!((record.topic, &record.key), (Topic::Quarantine, &None));
+        assert_eq!(record.header("postern_reason"), Some(b"no-token".as_slice()));
+    }
+    assert_eq!(bench.producer.publish(Batch::new(), deadline).await, Ok(()));
+}
+
+#[tokio::test]
 async fn an_empty_request_needs_no_kafka() {
     let bench = Bench::on(Embedded::start(&TopicNames::default(), 1).unwrap());
     bench.kafka.broker_down(None).unwrap();
@@ -266,177 +291,13 @@ async fn a_sender_that_hangs_up_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn an_outage_opens_wakes_all_refuses_at_once_and_recovers() {
-    let bench = Bench::new().await;
-    bench.until_acknowledged(3 * SECOND).await;
-    bench.kafka.broker_down(None).unwrap();
-
-    let start = Instant::now();
-    let records: Vec<_> = (0..8).map(|n| [event(&n.to_string())]).collect();
-    let waiting = records.iter().map(|records| bench.publish(records, 10 * SECOND));
-    let waiting: Vec<_> = waiting.collect();
-    for outcome in join_all(waiting).await {
-        assert!(matches!(outcome, Err(PublishError::Unavailable | PublishError::Failed)));
-    }
-    assert!(start.elapsed() < 3 * SECOND, "open after {:?}", start.elapsed());
-    assert_eq!(bench.producer.contact().breaker, State::Open);
-    assert!(!bench.producer.contact().connected);
-    assert_eq!(bench.metric("postern_breaker_state", ""), 2.0);
-
-    for _ in 0..100 {
-        let start = Instant::now();
-        assert_eq!(bench.publish_one("refused").await, Err(PublishError::Unavailable));
-        assert!(start.elapsed() < Duration::from_millis(50), "{:?}", start.elapsed());
-    }
-    // Long enough for the reconnect backoff to reach its maximum.
-    tokio::time::sleep(2 * SECOND).await;
-    assert_eq!(bench.producer.contact().breaker, State::Open);
-
-    bench.kafka.broker_up(None).unwrap();
-    let took = bench.until_acknowledged(4 * SECOND).await;
-    println!("acknowledged {took:?} after the broker was back");
-    assert!(took < 2 * SECOND, "{took:?}");
-    assert_eq!(bench.metric("postern_breaker_state", ""), 0.0);
-}
-
-async fn join_all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut pinned: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    let mut outputs = Vec::new();
-    for future in &mut pinned {
-        // One after the other is enough: all were handed over when first polled, or are refused.
-        outputs.push(future.await);
-    }
-    outputs
-}
-
-#[tokio::test]
-async fn an_outage_without_traffic_is_known_within_three_seconds() {
-    let bench = Bench::new().await;
-    bench.until_acknowledged(3 * SECOND).await;
-    bench.kafka.broker_down(None).unwrap();
-    let took = bench.until_state(State::Open, 3 * SECOND).await;
-    println!("open {took:?} after the broker went, without traffic");
-    bench.kafka.broker_up(None).unwrap();
-    bench.until_state(State::HalfOpen, 3 * SECOND).await;
-    // Metadata alone never closes it.
-    tokio::time::sleep(SECOND / 2).await;
-    assert_eq!(bench.producer.contact().breaker, State::HalfOpen);
-    assert_eq!(bench.publish_one("probe").await, Err(PublishError::Unavailable));
-    bench.until_state(State::Closed, SECOND).await;
-    assert_eq!(bench.publish_one("durable").await, Ok(()));
-}
-
-#[tokio::test]
-async fn a_start_without_kafka_is_refused_soon_and_heals() {
-    let kafka = Embedded::start(&TopicNames::default(), 2).unwrap();
-    kafka.broker_down(None).unwrap();
-    let bench = Bench::on(kafka);
-    let start = Instant::now();
-    assert!(bench.publish_one("early").await.is_err());
-    assert!(start.elapsed() < 5 * SECOND / 2, "{:?}", start.elapsed());
-    bench.until_state(State::Open, SECOND / 2).await;
-    assert_eq!(bench.producer.contact().last_success, None);
-    let contact = bench.producer.first_contact();
-    bench.kafka.broker_up(None).unwrap();
-    tokio::time::timeout(3 * SECOND, contact).await.unwrap();
-    bench.until_acknowledged(3 * SECOND).await;
-    assert!(bench.producer.contact().connected);
-}
-
-#[tokio::test]
-async fn slow_acknowledgements_keep_the_breaker_closed() {
-    let bench = Bench::new().await;
-    bench.until_acknowledged(3 * SECOND).await;
-    bench.kafka.round_trip_time(SECOND).unwrap();
-    for _ in 0..5 {
-        assert_eq!(bench.publish_one("slow").await, Ok(()));
-        assert_eq!(bench.producer.contact().breaker, State::Closed);
-    }
-    // Idle now: metadata is as slow.
-    tokio::time::sleep(4 * SECOND).await;
-    assert_eq!(bench.producer.contact().breaker, State::Closed);
-}
-
-#[tokio::test]
-async fn an_unknown_topic_fails_within_the_deadline_and_is_an_outage() {
-    let kafka = Embedded::start_with(1, &["postern.lifecycle.v1"], 1).unwrap();
-    let bench = Bench::on(kafka);
-    let start = Instant::now();
-    assert!(bench.publish_one("nowhere").await.is_err());
-    assert!(start.elapsed() < 5 * SECOND / 2, "{:?}", start.elapsed());
-    bench.kafka.create_topic("postern.events.v1", 2, 1).unwrap();
-    bench.until_acknowledged(4 * SECOND).await;
-}
-
-#[tokio::test]
-async fn a_missing_quarantine_topic_is_not_the_genuine_records_trouble() {
-    let kafka = Embedded::start_with(1, &["postern.events.v1", "postern.lifecycle.v1"], 1).unwrap();
-    let bench = Bench::on(kafka);
-    bench.until_acknowledged(3 * SECOND).await;
-    let junk = [(Topic::Quarantine, "k".to_owned(), b"junk".to_vec())];
-    for _ in 0..8 {
-        assert!(publish_on(&bench.producer.quarantine, &junk, 5 * SECOND / 2).await.is_err());
-        assert_eq!(bench.publish_one("genuine").await, Ok(()));
-    }
-    assert_eq!(bench.producer.contact().breaker, State::Closed);
-    assert_eq!(bench.producer.quarantine.health.state(), State::Open);
-    assert_eq!(bench.metric("postern_breaker_state", ""), 0.0);
-}
-
-#[tokio::test]
-async fn a_producer_that_dies_is_replaced_and_counts_on() {
-    let kafka = Embedded::start(&TopicNames::default(), 2).unwrap();
-    kafka.fail_requests(Request::InitProducerId, &[Fault::ClusterAuthorizationFailed; 2]).unwrap();
-    let bench = Bench::on(kafka);
-    let junk = [(Topic::Quarantine, "k".to_owned(), b"junk".to_vec())];
-    let start = Instant::now();
-    while publish_on(&bench.producer.quarantine, &junk, SECOND).await.is_err() {
-        assert!(start.elapsed() < 8 * SECOND, "the quarantine lane does not recover");
-        tokio::time::sleep(SECOND / 50).await;
-    }
-    bench.until_acknowledged(8 * SECOND).await;
-    // Each refusal killed one producer, of one lane or the other.
-    let quarantine = bench.producer.quarantine.client().generation;
-    assert_eq!(bench.producer.contact().generation + quarantine, 4);
-    assert_eq!(bench.producer.contact().breaker, State::Closed);
-}
-
-#[tokio::test]
-async fn a_death_in_mid_flight_loses_no_acknowledgement_and_makes_up_none() {
-    let bench = Bench::new().await;
-    bench.until_acknowledged(3 * SECOND).await;
-    let before = bench.producer.contact().generation;
-    bench
-        .kafka
-        .fail_requests(Request::Produce, &[Fault::NotEnoughReplicas, Fault::UnknownProducerId])
-        .unwrap();
-    let (mut acknowledged, mut n) = (BTreeSet::new(), 0);
-    let start = Instant::now();
-    while start.elapsed() < 3 * SECOND || acknowledged.len() < 20 {
-        assert!(start.elapsed() < 10 * SECOND, "does not recover");
-        let key = format!("key-{n}");
-        n += 1;
-        if bench.publish_one(&key).await.is_ok() {
-            acknowledged.insert(key.into_bytes());
-        }
-        tokio::time::sleep(SECOND / 100).await;
-    }
-    assert_eq!(bench.producer.contact().generation, before + 1);
-    let mut follower = Follower::open(&bench.settings, &[Topic::Events], Start::Beginning).unwrap();
-    while let Some(record) = follower.next(2 * SECOND) {
-        acknowledged.remove(&record.key.unwrap());
-    }
-    assert!(acknowledged.is_empty(), "acknowledged and missing: {acknowledged:?}");
-}
-
-#[tokio::test]
 async fn dropping_it_does_not_block() {
     let bench = Bench::new().await;
     bench.kafka.broker_down(None).unwrap();
     bench.until_state(State::Open, 3 * SECOND).await;
     let start = Instant::now();
     drop(bench.producer);
-    assert!(start.elapsed() < Duration::from_millis(50), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -444,8 +305,7 @@ fn a_start_takes_no_time_and_wrong_settings_are_refused() {
     let mut settings = Settings::new("127.0.0.1:1", TopicNames::default());
     let start = Instant::now();
     let (producer, registry) = start_producer(&settings);
-    println!("started in {:?}", start.elapsed());
-    assert!(start.elapsed() < Duration::from_millis(80), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(100), "{:?}", start.elapsed());
     assert!(matches!(Producer::start(&settings, &registry), Err(StartError::Metrics(_))));
     drop(producer);
     settings.properties.insert("acks".into(), "1".into());
@@ -460,6 +320,5 @@ async fn the_first_acknowledgement_comes_soon() {
     let bench = Bench::on(kafka);
     bench.publish_one("first").await.unwrap();
     let took = start.elapsed();
-    println!("first acknowledgement after {took:?}");
     assert!(took < SECOND, "{took:?}");
 }

@@ -66,12 +66,20 @@ fn values_that_do_not_go_together_are_refused_without_quoting_them() {
     settings.properties.insert("security.protocol".into(), "SSL".into());
     settings.properties.insert("ssl.ca.location".into(), "/hunter2/does/not/exist.pem".into());
     assert_eq!(settings.problems(), []);
-    let Err(error) = settings.producer(10, 10).create::<rdkafka::producer::BaseProducer>() else {
-        panic!("a CA file that does not exist was accepted");
-    };
-    let error = describe(error, &settings.properties);
+    let error = settings.verify().unwrap_err();
     assert!(matches!(error, SettingsError::Client(_)), "{error:?}");
     assert!(!error.to_string().contains("hunter2"), "{error}");
+}
+
+#[test]
+fn good_settings_pass_without_a_network() {
+    let mut settings = settings();
+    settings.bootstrap_servers = "no-such-host.invalid:9092".to_owned();
+    settings.properties.insert("security.protocol".into(), "SASL_SSL".into());
+    settings.properties.insert("sasl.mechanism".into(), "SCRAM-SHA-512".into());
+    settings.properties.insert("sasl.username".into(), "postern".into());
+    settings.properties.insert("sasl.password".into(), "hunter2".into());
+    assert_eq!(settings.verify(), Ok(()));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::exit::{Exit, UsageError};
 use crate::output;
 
 /// How long Kafka may take to create the topics.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Plans and creates the topics.
 #[derive(Debug, clap::Args)]

@@ -67,10 +67,9 @@ mod tests {
 
     #[test]
     fn options_move_the_listeners_without_leaving_it() {
-        let public = Some("127.0.0.1:0".parse().expect("is an address"));
-        let source = Source::default().with_listeners(public, None);
-        let admin = DEFAULT_ADMIN.parse().expect("is an address");
-        let public = public.expect("was given");
+        let address = |text: &str| text.parse().expect("is an address");
+        let (public, admin) = (address("127.0.0.1:0"), address(DEFAULT_ADMIN));
+        let source = Source::default().with_listeners(Some(public), None);
         assert_eq!(Mode::of(&source), Mode::Embedded { public, admin });
     }
 }

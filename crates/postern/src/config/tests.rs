@@ -2,6 +2,7 @@
 
 use super::raw::Raw;
 use super::read::Reader;
+use super::settings::Server;
 use super::testing::Files;
 use super::*;
 
@@ -22,7 +23,7 @@ fn the_example_passes_the_check() {
     let source = Source::default().with_file(Some(file.into()));
     let serve = for_serve(&source).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(serve.kafka.properties["sasl.password"], "hunter2");
-    assert_eq!(serve.trust.ring().map(|ring| ring.signing_kid()), Some("k2"));
+    assert_eq!(serve.trust.ring().map(postern_core::key_ring::KeyRing::signing_kid), Some("k2"));
     assert!(serve.trust.covers(postern_core::service::Service::Graph));
 }
 
@@ -57,8 +58,6 @@ fn the_example_shows_the_defaults() {
     assert_eq!(example.cloud, defaults.cloud);
     assert_eq!(example.quarantine, defaults.quarantine);
 }
-
-use settings::Server;
 
 #[test]
 fn problems_of_values_and_of_files_come_together_in_the_order_of_lines() {

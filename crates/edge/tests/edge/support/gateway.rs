@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postern_core::trust::Trust;
+use postern_edge::authenticate::Pubsub;
 use postern_edge::config::Config;
+use postern_edge::listener;
 use postern_edge::metrics::Metrics;
 use postern_edge::phase::{Life, Phase};
 use postern_edge::pipeline::Edge;
-use postern_edge::listener;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -50,7 +51,7 @@ impl Gateway {
         let kafka = Recorder::new();
         let life = Life::new();
         life.advance(Phase::Serving);
-        let edge = Edge::new(config, trust, kafka.clone(), metrics, life);
+        let edge = Edge::new(config, trust, Pubsub::default(), kafka.clone(), metrics, life);
         let listener = listener::bind("127.0.0.1:0".parse().expect("an address")).expect("binds");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = watch::channel(false);
@@ -85,7 +86,7 @@ impl Gateway {
             let Some(short) = family.name().strip_suffix("_total") else { continue };
             let short = short.strip_prefix("postern_").expect("our metrics");
             for metric in family.get_metric() {
-                let value = metric.get_counter().value();
+                let value = metric.get_counter().get_value();
                 if value > 0.0 {
                     let labels: Vec<&str> =
                         metric.get_label().iter().map(|label| label.value()).collect();
@@ -110,12 +111,23 @@ impl Gateway {
         assert_eq!(self.counted(), expected);
     }
 
+    /// How many requests of a route were answered within so many seconds, which must be a bucket of the histogram.
+    pub(crate) fn answered_within(&self, route: &str, seconds: f64) -> u64 {
+        let families = self.registry.gather();
+        let name = "postern_http_request_duration_seconds";
+        let family = families.iter().find(|family| family.name() == name).expect("registered");
+        let of_route = family.get_metric().iter().find(|m| m.get_label()[0].value() == route);
+        let buckets = of_route.expect("a closed set").get_histogram().get_bucket();
+        let bucket = buckets.iter().find(|bucket| bucket.upper_bound() == seconds);
+        bucket.expect("a bucket").cumulative_count()
+    }
+
     /// A gauge.
     pub(crate) fn gauge(&self, name: &str) -> f64 {
         self.edge.refresh_metrics();
         let families = self.registry.gather();
         let family = families.iter().find(|family| family.name() == name).expect("registered");
-        family.get_metric()[0].get_gauge().value()
+        family.get_metric()[0].get_gauge().get_value()
     }
 
     /// Waits until a condition holds.
