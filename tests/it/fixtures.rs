@@ -237,7 +237,9 @@ fn configure(config: Config, trust: &case::Trust) -> Config {
         user.as_ref().map_or_else(String::new, |user| format!("user = {}\n", quoted(user)))
     };
     let mut tables = String::new();
-    for (place, given) in trust.static_secrets.iter().enumerate() {
+    // Secrets of services that have no cases yet are there for the tests in memory.
+    let secrets = trust.static_secrets.iter().filter(|given| given.service == "graph");
+    for (place, given) in secrets.enumerate() {
         tables += &format!(
             "[[static_secret]]\nservice = {}\nfile = {}\ntenant = {}\n{}",
             quoted(&given.service),

@@ -28,6 +28,26 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// A first delivery, sent at once.
+    pub(crate) fn post(
+        sequence: u64,
+        uri: Uri,
+        headers: &Arc<HeaderMap>,
+        body: Bytes,
+        expected: Expected,
+    ) -> Self {
+        Self {
+            sequence,
+            repeats: None,
+            method: Method::POST,
+            uri,
+            headers: Arc::clone(headers),
+            body,
+            slow: None,
+            expected,
+        }
+    }
+
     /// How many of its items are genuine.
     pub fn genuine(&self) -> u64 {
         self.expected.items.iter().filter(|item| item.verdict.is_genuine()).count() as u64
@@ -132,6 +152,7 @@ pub enum Reason {
     TenantMismatch,
     ValidationTokens,
     UnusableItem,
+    UnreadableBody,
 }
 
 impl Reason {
@@ -146,6 +167,7 @@ impl Reason {
             Self::TenantMismatch => "tenant-mismatch",
             Self::ValidationTokens => "validation-tokens",
             Self::UnusableItem => "unusable-item",
+            Self::UnreadableBody => "unreadable-body",
         }
     }
 }

@@ -5,15 +5,10 @@
 
 mod body;
 mod item;
-mod json;
 mod subscription;
 mod thing;
 
-use std::{fmt::Write, sync::Arc};
-
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Uri, header::CONTENT_TYPE};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::sync::Arc;
 
 use self::subscription::{Subscription, Subscriptions};
 use crate::{
@@ -21,12 +16,12 @@ use crate::{
     hook::{Forgery, KeyRing},
     rng::{Rng, Stream},
     scenario::{Mix, ScenarioError, World},
+    text::encode,
 };
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Uri, header::CONTENT_TYPE};
 
 const PATH: &str = "/v1/microsoft/graph";
-/// Everything but `A-Z a-z 0-9 - . _ ~` (contract section 4.1).
-pub(crate) const UNRESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Microsoft Graph, at work.
 #[derive(Debug)]
@@ -50,7 +45,7 @@ impl Graph {
         Ok(Self {
             seed,
             today,
-            subscriptions: Subscriptions::new(seed, now, ring, world)?,
+            subscriptions: Subscriptions::new(seed, now, ring, world),
             uri: Uri::from_static(PATH),
             headers: content_type("application/json; charset=utf-8"),
             handshake_headers: content_type("text/plain; charset=utf-8"),
@@ -95,7 +90,7 @@ impl Graph {
             items.clear();
         }
         let expected = Expected { status, echo: None, items };
-        post(sequence, uri, &self.headers, body, expected)
+        Delivery::post(sequence, uri, &self.headers, body, expected)
     }
 
     fn item(
@@ -189,23 +184,21 @@ pub enum Spelling {
 pub fn handshake(path: &str, token: &str, spelling: Spelling) -> Delivery {
     let mut uri = format!("{path}?validationToken=");
     match spelling {
-        Spelling::Percent => {
-            write!(uri, "{}", utf8_percent_encode(token, UNRESERVED)).expect("writes to a String");
-        }
+        Spelling::Percent => uri.push_str(&encode(token)),
         Spelling::Form => {
             for (place, word) in token.split(' ').enumerate() {
                 if place > 0 {
                     uri.push('+');
                 }
-                let word = utf8_percent_encode(word, UNRESERVED).to_string();
-                lower_escapes(&mut uri, &word);
+                lower_escapes(&mut uri, &encode(word));
             }
         }
     }
     let uri = uri.parse().expect("a path and a percent-encoded query");
     let echo = Some(Bytes::copy_from_slice(token.as_bytes()));
     let expected = Expected { status: 200, echo, items: Vec::new() };
-    post(0, uri, &content_type("text/plain; charset=utf-8"), Bytes::new(), expected)
+    let headers = content_type("text/plain; charset=utf-8");
+    Delivery::post(0, uri, &headers, Bytes::new(), expected)
 }
 
 /// Appends a percent-encoded text with the digits of its escapes in lower case.
@@ -220,32 +213,12 @@ fn lower_escapes(out: &mut String, text: &str) {
     }
 }
 
-fn post(
-    sequence: u64,
-    uri: Uri,
-    headers: &Arc<HeaderMap>,
-    body: Bytes,
-    expected: Expected,
-) -> Delivery {
-    Delivery {
-        sequence,
-        repeats: None,
-        method: Method::POST,
-        uri,
-        headers: Arc::clone(headers),
-        body,
-        slow: None,
-        expected,
-    }
-}
-
 fn content_type(value: &'static str) -> Arc<HeaderMap> {
     Arc::new(HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))]))
 }
 
 fn tenant_uri(tenant: &str) -> Uri {
-    let tenant = utf8_percent_encode(tenant, UNRESERVED);
-    format!("{PATH}/{tenant}").parse().expect("a percent-encoded path")
+    format!("{PATH}/{}", encode(tenant)).parse().expect("a percent-encoded path")
 }
 
 /// A forgery of the mix that is one on this route.

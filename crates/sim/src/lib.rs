@@ -24,7 +24,9 @@
 //! # }
 //! ```
 
+mod kept;
 mod rng;
+mod text;
 
 pub mod hook;
 

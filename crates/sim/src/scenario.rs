@@ -1,11 +1,14 @@
 //! What is sent: by which providers, over which connections, in which composition?
 
 mod mix;
+mod world;
 
 use std::time::Duration;
 
 pub use mix::Mix;
 use mix::TOO_LATE;
+pub use world::World;
+pub(crate) use world::{claims, tenant_name};
 
 use crate::{
     delivery::Delivery,
@@ -13,33 +16,6 @@ use crate::{
     hook::{HookError, KeyRing},
     rng::{Rng, Stream},
 };
-
-/// The connections that exist: tenants with mailboxes, each watched by four subscriptions.
-#[derive(Clone, Copy, Debug)]
-pub struct World {
-    /// 1 to 10,000,000.
-    pub tenants: u32,
-    /// Mailboxes a tenant, 1 to 1,000,000.
-    pub mailboxes: u32,
-}
-
-impl Default for World {
-    fn default() -> Self {
-        Self { tenants: 8, mailboxes: 16 }
-    }
-}
-
-impl World {
-    fn check(self) -> Result<(), ScenarioError> {
-        if !(1..=10_000_000).contains(&self.tenants) {
-            return Err(ScenarioError::World { name: "tenants", value: self.tenants });
-        }
-        if !(1..=1_000_000).contains(&self.mailboxes) {
-            return Err(ScenarioError::World { name: "mailboxes", value: self.mailboxes });
-        }
-        Ok(())
-    }
-}
 
 /// A provider that takes part, with what it needs.
 #[derive(Clone, Debug)]

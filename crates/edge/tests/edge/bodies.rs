@@ -99,14 +99,13 @@ async fn a_body_that_ends_too_early_is_never_acknowledged() {
     let body = good("n-1");
     let whole = post(GRAPH, &body);
     let framed = chunks("", &chunked(&body));
-    let mut cut = 0;
-    for (request, left_out) in [(&whole, 1), (&whole, body.len()), (&framed, 5), (&framed, 2)] {
+    let cuts = [(&whole, 1), (&whole, body.len()), (&framed, 5), (&framed, 2)];
+    for (cut, (request, left_out)) in (1..).zip(cuts) {
         let mut wire = gateway.connect().await;
         wire.send(&request[..request.len() - left_out]).await.finish().await;
         for answer in wire.drain().await {
             answer.assert_bare(400);
         }
-        cut += 1;
         gateway
             .until("counted", |gateway| gateway.counted().get("refused framing") == Some(&cut))
             .await;

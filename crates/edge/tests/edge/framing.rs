@@ -47,7 +47,6 @@ fn framed(headers: &str, body: &[u8]) -> Vec<u8> {
 
 /// Sends a case with the second request behind it and checks everything about it.
 async fn check(name: &str, request: &[u8], expect: &Expect) {
-    println!("case: {name}");
     let gateway = Gateway::start().await;
     let mut wire = gateway.connect().await;
     wire.send_some(&[request, &second()].concat()).await;
@@ -73,7 +72,9 @@ async fn check(name: &str, request: &[u8], expect: &Expect) {
             counted.push("http_requests 202 graph".to_owned());
         }
         Taken => {
-            wire.answer().await.assert_bare(202);
+            let answer = wire.answer().await;
+            assert_eq!(answer.status, 202, "{name}");
+            answer.assert_bare(202);
             assert_eq!(wire.answer().await.body, b"second", "{name}");
             published = &["n-1"];
             counted.push("http_requests 202 graph".to_owned());

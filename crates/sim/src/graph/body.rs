@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 
-use super::json::{STANDARD, URL_SAFE};
-use crate::rng::Rng;
+use crate::{
+    rng::Rng,
+    text::{STANDARD, URL_SAFE},
+};
 
 /// Appends the member `encryptedContent` of an item: the right shape around random bytes.
 pub(super) fn encrypted_content(json: &mut String, rng: &mut Rng) {

@@ -4,7 +4,6 @@ use std::{fmt::Write, sync::Arc};
 
 use super::{
     Place, body,
-    json::{close, member},
     subscription::{Subscription, Watch},
     thing::Thing,
 };
@@ -12,6 +11,7 @@ use crate::{
     delivery::{Reason, Record, RecordKey, Topic, Verdict},
     rng::Rng,
     scenario::Mix,
+    text::{close, member},
 };
 
 const fn record(topic: Topic, kind: &'static str) -> Record {

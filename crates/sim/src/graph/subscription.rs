@@ -1,25 +1,19 @@
 //! Which subscriptions exist, and what does each one put into every notification?
 //!
-//! A subscription is made from the seed and its number alone. The first 65,536 are kept once they
-//! were made, tokens included; beyond that they are made again, which bounds the memory.
+//! A subscription is made from the seed and its number alone.
 
-use std::{
-    fmt,
-    ops::Deref,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
-use percent_encoding::utf8_percent_encode;
 
-use super::UNRESERVED;
 use crate::{
-    hook::{Claims, Forgery, HookError, KeyRing, Service},
+    hook::{Claims, Forgery, KeyRing, Service},
+    kept::{Borrowed, Kept},
     rng::{Rng, Stream},
-    scenario::World,
+    scenario::{World, claims, tenant_name},
+    text::encode,
 };
 
-const KEPT: usize = 1 << 16;
 const DAY: i64 = 86_400;
 
 /// What a subscription watches.
@@ -66,30 +60,13 @@ pub(super) struct Subscription {
     claims: Claims,
 }
 
-/// A subscription that is kept, or one made for this use.
-pub(super) enum Borrowed<'a> {
-    Kept(&'a Subscription),
-    Made(Box<Subscription>),
-}
-
-impl Deref for Borrowed<'_> {
-    type Target = Subscription;
-
-    fn deref(&self) -> &Subscription {
-        match self {
-            Self::Kept(kept) => kept,
-            Self::Made(made) => made,
-        }
-    }
-}
-
 /// All subscriptions of a world.
 pub(super) struct Subscriptions {
     seed: u64,
     now: i64,
     ring: KeyRing,
     world: World,
-    kept: Box<[OnceLock<Subscription>]>,
+    kept: Kept<Subscription>,
 }
 
 impl fmt::Debug for Subscriptions {
@@ -99,44 +76,25 @@ impl fmt::Debug for Subscriptions {
 }
 
 impl Subscriptions {
-    pub(super) fn new(seed: u64, now: i64, ring: KeyRing, world: World) -> Result<Self, HookError> {
-        let total = u64::from(world.tenants) * u64::from(world.mailboxes) * 4;
-        let kept = usize::try_from(total).map_or(KEPT, |total| total.min(KEPT));
-        let kept = (0..kept).map(|_| OnceLock::new()).collect();
-        Ok(Self { seed, now, ring, world, kept })
+    pub(super) fn new(seed: u64, now: i64, ring: KeyRing, world: World) -> Self {
+        Self { seed, now, ring, world, kept: Kept::new(world.accounts() * 4) }
     }
 
     pub(super) fn any_tenant(&self, rng: &mut Rng) -> u32 {
-        rng.below(u64::from(self.world.tenants)) as u32
+        self.world.any_tenant(rng)
     }
 
     /// A subscription at random, of the given tenant if one is given. Seven in ten watch messages.
-    pub(super) fn any(&self, tenant: Option<u32>, rng: &mut Rng) -> Borrowed<'_> {
+    pub(super) fn any(&self, tenant: Option<u32>, rng: &mut Rng) -> Borrowed<'_, Subscription> {
         let tenant = tenant.unwrap_or_else(|| self.any_tenant(rng));
-        let mailbox = rng.below(u64::from(self.world.mailboxes)) as u32;
+        let mailbox = self.world.any_mailbox(rng);
         let watch = if rng.chance(0.7) { 0 } else { 1 + rng.below(3) };
-        let account = u64::from(tenant) * u64::from(self.world.mailboxes) + u64::from(mailbox);
-        let index = account * 4 + watch;
-        let make = || self.make(tenant, mailbox, index);
-        match usize::try_from(index).ok().and_then(|index| self.kept.get(index)) {
-            Some(slot) => Borrowed::Kept(slot.get_or_init(make)),
-            None => Borrowed::Made(Box::new(make())),
-        }
+        let index = self.world.account(tenant, mailbox) * 4 + watch;
+        self.kept.get(index, || self.make(tenant, mailbox, index))
     }
 
-    /// The name of a tenant as the operator knows it: prefixed and bare UUIDs, plain words, and
-    /// some that must be percent-encoded in URLs and keys.
     pub(super) fn tenant_name(&self, tenant: u32) -> String {
-        const NAMES: [&str; 4] = ["org_acme", "org_birch", "org_cobalt", "org_delta"];
-        if let Some(name) = NAMES.get(tenant as usize) {
-            return (*name).into();
-        }
-        let uuid = Rng::new(self.seed, Stream::Tenant, u64::from(tenant)).uuid();
-        match tenant % 8 {
-            4 => format!("Käse & Söhne/{tenant}"),
-            5 | 6 => uuid,
-            _ => format!("org_{uuid}"),
-        }
+        tenant_name(self.seed, tenant)
     }
 
     /// A bad value in the place of the subscription's token.
@@ -159,14 +117,12 @@ impl Subscriptions {
         let watch = Watch::ALL[(index % 4) as usize];
         let consumer = mailbox % 16 == 15;
         let installation = mailbox % 8 == 6;
-        let claims = self.claims(tenant, mailbox, watch, &mut mailbox_rng);
+        let (moment, who) = ((self.seed, self.now), (tenant, mailbox));
+        let claims = claims(moment, who, watch.label(), &mut mailbox_rng);
         let mailbox_id =
             if consumer { format!("{:016x}", mailbox_rng.next()) } else { mailbox_rng.uuid() };
         let id = rng.uuid();
-        let key = |of: &str| {
-            let tenant = utf8_percent_encode(&claims.tenant, UNRESERVED);
-            Arc::from(format!("{tenant}/{}", utf8_percent_encode(of, UNRESERVED)))
-        };
+        let key = |of: &str| Arc::from(format!("{}/{}", encode(&claims.tenant), encode(of)));
         let user = claims.user.as_deref();
         let subject = claims.subject.as_deref();
         let place = rng.next() as usize;
@@ -183,23 +139,6 @@ impl Subscriptions {
             id,
             installation,
             claims,
-        }
-    }
-
-    fn claims(&self, tenant: u32, mailbox: u32, watch: Watch, rng: &mut Rng) -> Claims {
-        let installation = mailbox % 8 == 6;
-        let user = match mailbox % 3 {
-            0 => format!("user_{mailbox}"),
-            1 => rng.uuid(),
-            _ => format!("user_{}", rng.uuid()),
-        };
-        let far = (self.now / DAY) as u16;
-        Claims {
-            tenant: self.tenant_name(tenant),
-            user: (!installation).then_some(user),
-            subject: installation.then(|| format!("box{mailbox}@t{tenant}.example")),
-            label: Some(watch.label().into()),
-            last_day: (mailbox % 4 == 1).then(|| far.saturating_add(30)),
         }
     }
 

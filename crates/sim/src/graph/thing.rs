@@ -1,10 +1,10 @@
 //! What changed: which ids, types and paths does Graph give it?
 
-use super::{
-    json::{STANDARD, URL_SAFE, close, member},
-    subscription::Subscription,
+use super::subscription::Subscription;
+use crate::{
+    rng::Rng,
+    text::{STANDARD, URL_SAFE, close, member},
 };
-use crate::rng::Rng;
 
 /// The thing that changed.
 pub(super) struct Thing {

@@ -13,6 +13,7 @@ use postern_edge::metrics::Metrics;
 use postern_edge::phase::{Life, Phase};
 use postern_edge::pipeline::Edge;
 use prometheus::Registry;
+use prometheus::proto::LabelPair;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -89,7 +90,7 @@ impl Gateway {
                 let value = metric.get_counter().get_value();
                 if value > 0.0 {
                     let labels: Vec<&str> =
-                        metric.get_label().iter().map(|label| label.value()).collect();
+                        metric.get_label().iter().map(LabelPair::value).collect();
                     #[expect(
                         clippy::cast_possible_truncation,
                         clippy::cast_sign_loss,

@@ -95,17 +95,17 @@ impl Recorder {
 
     /// Whether quarantine records that nobody waits for can be queued.
     pub(crate) fn queue_unwaited(&self, result: Result<(), PublishError>) {
-        *self.0.unwaited.lock().unwrap() = result;
+        *self.0.unwaited.lock().expect("nothing panics with it") = result;
     }
 
     /// What is durable in the events and lifecycle topics.
     pub(crate) fn published(&self) -> Vec<Stored> {
-        self.0.events.stored.lock().unwrap().clone()
+        self.0.events.stored.lock().expect("nothing panics with it").clone()
     }
 
     /// What is durable in the quarantine topic.
     pub(crate) fn quarantined(&self) -> Vec<Stored> {
-        self.0.quarantine.stored.lock().unwrap().clone()
+        self.0.quarantine.stored.lock().expect("nothing panics with it").clone()
     }
 
     /// The ids of what is published, in order.
@@ -133,11 +133,16 @@ impl Recorder {
 impl Lane {
     fn store(&self, batch: &Batch) {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("headers are text");
-        self.stored.lock().unwrap().extend(batch.records().map(|record| Stored {
-            topic: record.topic(),
-            key: record.key().map(<[u8]>::to_vec),
-            value: record.value().map(<[u8]>::to_vec),
-            headers: record.headers().map(|(name, value)| (name.to_owned(), text(value))).collect(),
+        self.stored.lock().expect("nothing panics with it").extend(batch.records().map(|record| {
+            Stored {
+                topic: record.topic(),
+                key: record.key().map(<[u8]>::to_vec),
+                value: record.value().map(<[u8]>::to_vec),
+                headers: record
+                    .headers()
+                    .map(|(name, value)| (name.to_owned(), text(value)))
+                    .collect(),
+            }
         }));
     }
 
@@ -186,7 +191,7 @@ impl Publish for Recorder {
 
     fn quarantine_unwaited(&self, record: Batch) -> Result<(), PublishError> {
         self.0.quarantine.handed.fetch_add(1, Ordering::SeqCst);
-        (*self.0.unwaited.lock().unwrap())?;
+        (*self.0.unwaited.lock().expect("nothing panics with it"))?;
         self.0.quarantine.store(&record);
         Ok(())
     }
