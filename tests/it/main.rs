@@ -16,3 +16,4 @@ mod support;
 mod fixtures;
 mod ledger;
 mod rig;
+mod secure_kafka;

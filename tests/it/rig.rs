@@ -7,6 +7,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::support::consumer::{Reader, Record, read_all};
+use crate::support::graph::resource_of;
 use crate::support::kafka::{Kafka, Options, Security};
 use crate::support::ledger::Ledger;
 
@@ -154,11 +155,11 @@ fn an_audit_finds_each_kind_of_fault() {
     let [kept, lost, unanswered, mixed] = std::array::from_fn(|_| ledger.issue());
     ledger.acknowledge(&[kept.clone(), lost.clone(), mixed.clone()]);
     let never_issued = kept.replace("-0000000", "-0000004");
-    let mut topic = vec![event(&kept, &Ledger::resource_of(&kept))];
+    let mut topic = vec![event(&kept, &resource_of(&kept))];
     topic.push(topic[0].clone());
-    topic.push(event(&unanswered, &Ledger::resource_of(&unanswered)));
-    topic.push(event(&mixed, &Ledger::resource_of(&kept)));
-    topic.push(event(&never_issued, &Ledger::resource_of(&never_issued)));
+    topic.push(event(&unanswered, &resource_of(&unanswered)));
+    topic.push(event(&mixed, &resource_of(&kept)));
+    topic.push(event(&never_issued, &resource_of(&never_issued)));
     let audit = ledger.audit(&topic);
     assert_eq!((audit.acknowledged, audit.records, audit.duplicates), (3, 5, 1));
     assert_eq!(

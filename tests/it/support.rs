@@ -3,6 +3,7 @@
 pub mod client;
 pub mod config;
 pub mod consumer;
+pub mod graph;
 pub mod hook;
 pub mod kafka;
 pub mod ledger;

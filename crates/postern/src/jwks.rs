@@ -51,7 +51,8 @@ impl Fetcher {
             .https_or_http()
             .enable_http1()
             .build();
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        let client =
+            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Ok(Self { url, client, sets })
     }
 
@@ -100,7 +101,9 @@ impl Fetcher {
         if head.status != StatusCode::OK {
             bail!("answered {}", head.status);
         }
-        let body = Limited::new(body, LARGEST).collect_bytes().await?;
+        #[expect(clippy::disallowed_methods, reason = "capped by Limited, timed by the caller")]
+        let body = Limited::new(body, LARGEST).collect().await;
+        let body = body.map_err(|error| anyhow::anyhow!("its body: {error}"))?.to_bytes();
         Ok((KeySet::parse(&body)?, lifetime(&head.headers)))
     }
 }
@@ -115,7 +118,9 @@ fn lifetime(headers: &HeaderMap) -> Duration {
         .find(|(name, _)| name.eq_ignore_ascii_case("max-age"))
         .and_then(|(_, seconds)| seconds.trim_matches('"').parse().ok())
         .map_or(UNSAID, Duration::from_secs);
-    let age = text(AGE).and_then(|seconds| seconds.trim().parse().ok()).map_or(Duration::ZERO, Duration::from_secs);
+    let age = text(AGE)
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .map_or(Duration::ZERO, Duration::from_secs);
     let kept = max_age.saturating_sub(age).clamp(SHORTEST, LONGEST);
     let mut jitter = [0; 1];
     // Without random bytes replicas ask together; that is all.
@@ -128,16 +133,25 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(http::HeaderName, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), http::HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), http::HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]
     fn honours_max_age_and_age() {
         let about = |headers: &HeaderMap, seconds: u64| {
             let lifetime = lifetime(headers).as_secs();
-            assert!((seconds * 9 / 10 - 1..=seconds).contains(&lifetime), "{lifetime} for {seconds}");
+            assert!(
+                (seconds * 9 / 10 - 1..=seconds).contains(&lifetime),
+                "{lifetime} for {seconds}"
+            );
         };
-        about(&headers(&[(CACHE_CONTROL, "public, max-age=23641, must-revalidate, no-transform")]), 23_641);
+        about(
+            &headers(&[(CACHE_CONTROL, "public, max-age=23641, must-revalidate, no-transform")]),
+            23_641,
+        );
         about(&headers(&[(CACHE_CONTROL, "Max-Age=18821"), (AGE, "52")]), 18_769);
         about(&headers(&[]), 3_600);
         about(&headers(&[(CACHE_CONTROL, "max-age=0")]), 60);

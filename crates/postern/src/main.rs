@@ -6,6 +6,7 @@ mod config;
 mod embedded;
 mod embedded_state;
 mod exit;
+mod jwks;
 mod keys;
 mod output;
 mod render;

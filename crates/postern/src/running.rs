@@ -70,7 +70,8 @@ impl Running {
         let public = listener.local_addr()?;
         let producer =
             Producer::start(&kafka, &registry).context("cannot start the kafka producer")?;
-        let edge = Edge::new(config(&settings), trust, Pubsub::default(), producer, metrics, life.clone());
+        let edge =
+            Edge::new(config(&settings), trust, Pubsub::default(), producer, metrics, life.clone());
 
         let (stop_listening, stop) = watch::channel(false);
         let listening = tokio::spawn(listener::run(listener, Arc::clone(&edge), stop));

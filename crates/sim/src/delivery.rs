@@ -116,6 +116,25 @@ pub struct Record {
     pub id_suffix: &'static str,
 }
 
+impl Record {
+    /// What asks for everything to be read again, beside the signal that made it necessary.
+    pub(crate) const RESYNC: Self = Self {
+        topic: Topic::Events,
+        kind: "io.postern.mailbox.resync-required.v1",
+        id_suffix: ".resync",
+    };
+
+    /// A record on the events topic under the item's own id.
+    pub(crate) const fn event(kind: &'static str) -> Self {
+        Self { topic: Topic::Events, kind, id_suffix: "" }
+    }
+
+    /// A record on the lifecycle topic under the item's own id.
+    pub(crate) const fn lifecycle(kind: &'static str) -> Self {
+        Self { topic: Topic::Lifecycle, kind, id_suffix: "" }
+    }
+}
+
 /// A topic of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]

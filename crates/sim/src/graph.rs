@@ -13,7 +13,7 @@ use std::sync::Arc;
 use self::subscription::{Subscription, Subscriptions};
 use crate::{
     delivery::{Delivery, Expected, Item, Reason, Verdict},
-    hook::{Forgery, KeyRing},
+    hook::KeyRing,
     rng::{Rng, Stream},
     scenario::{Mix, ScenarioError, World},
     text::encode,
@@ -104,7 +104,7 @@ impl Graph {
     ) -> Item {
         let subscription = self.subscriptions.any(tenant, rng);
         let subscription: &Subscription = &subscription;
-        let forgery = rng.chance(mix.forged).then(|| choose(mix, tenant.is_some(), rng));
+        let forgery = rng.chance(mix.forged).then(|| mix.forgery(tenant.is_some(), rng));
         let token = match forgery {
             None => Some(subscription.token.to_string()),
             Some(forgery) => self.subscriptions.forge(subscription, forgery, self.today, rng),
@@ -219,16 +219,4 @@ fn content_type(value: &'static str) -> Arc<HeaderMap> {
 
 fn tenant_uri(tenant: &str) -> Uri {
     format!("{PATH}/{}", encode(tenant)).parse().expect("a percent-encoded path")
-}
-
-/// A forgery of the mix that is one on this route.
-fn choose(mix: &Mix, tenant_route: bool, rng: &mut Rng) -> Forgery {
-    let mut drawn = mix.forgeries[rng.below(mix.forgeries.len() as u64) as usize];
-    if drawn == Forgery::TenantMismatch && !tenant_route {
-        let others = mix.forgeries.iter().filter(|other| **other != drawn).count() as u64;
-        let others_place = rng.below(others) as usize;
-        let mut others = mix.forgeries.iter().filter(|other| **other != drawn);
-        drawn = others.nth(others_place).copied().unwrap_or(Forgery::ForgedTag);
-    }
-    drawn
 }

@@ -29,6 +29,7 @@ mod rng;
 mod text;
 
 pub mod hook;
+pub mod oidc;
 
 mod delivery;
 mod scenario;
@@ -45,5 +46,6 @@ pub use delivery::{Delivery, Expected, Item, Reason, Record, RecordKey, Topic, V
 pub use hook::{Claims, Forgery, HookError, KeyRing, Service};
 pub use load::{Load, LoadError, Pace, Retry, Target};
 pub use observer::{Finished, Observer, Outcome};
+pub use oidc::{JwtForgery, KeySetAnswer, KeySetServer, Signer, SignerError, TokenClaims};
 pub use report::{Counts, Latency, Live, Report};
 pub use scenario::{Mix, Provider, Scenario, ScenarioError, World};

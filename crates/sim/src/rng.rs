@@ -15,6 +15,10 @@ pub(crate) enum Stream {
     Subscription,
     Handshake,
     Forgery,
+    Jwt,
+    Channel,
+    Sync,
+    Workspace,
 }
 
 /// A stream of pseudo-random numbers.

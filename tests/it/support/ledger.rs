@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::consumer::Record;
-use super::scratch;
+use super::{graph, scratch};
 
 /// The ids that were sent, and in a file those that were acknowledged with a 2xx.
 pub struct Ledger {
@@ -47,11 +47,6 @@ impl Ledger {
         format!("{}-{:07}", self.prefix, self.issued.fetch_add(1, Ordering::SeqCst))
     }
 
-    /// The id of the message that a notification is about: what the audit compares.
-    pub fn resource_of(id: &str) -> String {
-        format!("AAMkADk0{id}AAA=")
-    }
-
     /// Writes down that these were answered with a 2xx; they are handed to the kernel when this returns.
     pub fn acknowledge(&self, ids: &[String]) {
         let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
@@ -69,7 +64,7 @@ impl Ledger {
             let id = event["id"].as_str().expect("the schema has checked the id").to_owned();
             if !self.has_issued(&id) {
                 audit.spurious.push(id.clone());
-            } else if event["data"]["resource"]["id"] != Self::resource_of(&id) {
+            } else if event["data"]["resource"]["id"] != graph::resource_of(&id) {
                 audit.mismatched.push(id.clone());
             }
             *seen.entry(id).or_default() += 1;

@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::client::{Connection, Response, is_reset};
-use super::hook;
 use super::ledger::Ledger;
+use super::{graph, hook};
 
 /// Senders, each with a connection of its own.
 const SENDERS: u32 = 8;
@@ -177,11 +177,11 @@ impl Sender {
         self.count += 1;
         let ids: Vec<_> = (0..self.count % 3 + 1).map(|_| self.shared.ledger.issue()).collect();
         let token = &self.tokens[self.count as usize % self.tokens.len()];
-        let body = notifications(&ids, token);
+        let body = graph::notifications(&ids, token);
         let connection = self.connection.as_mut().expect("it is connected");
         let sent = Instant::now();
         let headers = [("Content-Type", "application/json; charset=utf-8")];
-        let result = connection.post("/v1/microsoft/graph", &headers, body.as_bytes());
+        let result = connection.post(graph::PATH, &headers, body.as_bytes());
         if let Ok(response) = &result
             && (200..300).contains(&response.status)
         {
@@ -209,28 +209,4 @@ impl Sender {
         let answer = Answer { sent, took: sent.elapsed(), outcome, retry_after };
         self.shared.answers().push(answer);
     }
-}
-
-/// A `changeNotificationCollection` of created messages.
-fn notifications(ids: &[String], token: &str) -> String {
-    let item = |id: &String| {
-        let resource = Ledger::resource_of(id);
-        let path = format!("Users/5a0f6f3c-6b0e-4d0a-9d8b-0c3f2b1a7e55/Messages/{resource}");
-        serde_json::json!({
-            "id": id,
-            "subscriptionId": "b1f0c7de-2a44-4f7e-8a31-6f3c9d2e8b10",
-            "subscriptionExpirationDateTime": "2031-03-01T08:00:00.0000000Z",
-            "clientState": token,
-            "changeType": "created",
-            "resource": path,
-            "tenantId": "0d3c1b8e-9a55-4e67-b6f1-7c2d4e5f6a01",
-            "resourceData": {
-                "@odata.type": "#Microsoft.Graph.Message",
-                "@odata.id": path,
-                "@odata.etag": "W/\"CQAAABYAAABhZGRl\"",
-                "id": resource,
-            },
-        })
-    };
-    serde_json::json!({ "value": ids.iter().map(item).collect::<Vec<_>>() }).to_string()
 }

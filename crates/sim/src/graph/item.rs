@@ -8,24 +8,20 @@ use super::{
     thing::Thing,
 };
 use crate::{
-    delivery::{Reason, Record, RecordKey, Topic, Verdict},
+    delivery::{Reason, Record, RecordKey, Verdict},
     rng::Rng,
     scenario::Mix,
     text::{close, member},
 };
 
-const fn record(topic: Topic, kind: &'static str) -> Record {
-    Record { topic, kind, id_suffix: "" }
-}
-
 /// The one record of each change of a kind: created, updated, deleted, other.
 macro_rules! changes {
     ($kind:literal) => {
         [
-            [record(Topic::Events, concat!("io.postern.", $kind, ".created.v1"))],
-            [record(Topic::Events, concat!("io.postern.", $kind, ".updated.v1"))],
-            [record(Topic::Events, concat!("io.postern.", $kind, ".deleted.v1"))],
-            [record(Topic::Events, concat!("io.postern.", $kind, ".other.v1"))],
+            [Record::event(concat!("io.postern.", $kind, ".created.v1"))],
+            [Record::event(concat!("io.postern.", $kind, ".updated.v1"))],
+            [Record::event(concat!("io.postern.", $kind, ".deleted.v1"))],
+            [Record::event(concat!("io.postern.", $kind, ".other.v1"))],
         ]
     };
 }
@@ -41,18 +37,13 @@ static CHANGES: [[[Record; 1]; 4]; 5] = [
 pub(super) const OTHER: usize = 4;
 const OTHER_CHANGE: usize = 3;
 
-const RESYNC: Record = Record {
-    topic: Topic::Events,
-    kind: "io.postern.mailbox.resync-required.v1",
-    id_suffix: ".resync",
-};
 static REAUTHORIZATION: [Record; 1] =
-    [record(Topic::Lifecycle, "io.postern.subscription.reauthorization-required.v1")];
+    [Record::lifecycle("io.postern.subscription.reauthorization-required.v1")];
 static REMOVED: [Record; 2] =
-    [record(Topic::Lifecycle, "io.postern.subscription.removed.v1"), RESYNC];
+    [Record::lifecycle("io.postern.subscription.removed.v1"), Record::RESYNC];
 static MISSED: [Record; 2] =
-    [record(Topic::Lifecycle, "io.postern.subscription.missed.v1"), RESYNC];
-static OTHER_SIGNAL: [Record; 1] = [record(Topic::Lifecycle, "io.postern.subscription.other.v1")];
+    [Record::lifecycle("io.postern.subscription.missed.v1"), Record::RESYNC];
+static OTHER_SIGNAL: [Record; 1] = [Record::lifecycle("io.postern.subscription.other.v1")];
 
 /// An item that is about to be written.
 pub(super) struct Draft<'a> {

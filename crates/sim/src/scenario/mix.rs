@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use super::ScenarioError;
-use crate::hook::Forgery;
+use crate::{hook::Forgery, oidc::JwtForgery, rng::Rng};
 
 /// How many items the contract takes in one body (section 2.1).
 const MAX_ITEMS: u32 = 2_000;
@@ -17,32 +17,36 @@ pub(super) const TOO_LATE: Duration = Duration::from_millis(1_800);
 /// some of everything.
 #[derive(Clone, Debug)]
 pub struct Mix {
-    /// Items a delivery, evenly drawn.
+    /// Items of a Graph delivery, evenly drawn; those of Google have one.
     pub items: RangeInclusive<u32>,
     /// Share of items that are not genuine.
     pub forged: f64,
-    /// The ways to forge, evenly drawn. A tenant mismatch needs a tenant route: elsewhere another
-    /// one of the list is drawn, or a flipped tag where there is no other.
+    /// The ways to forge hook tokens, evenly drawn. A tenant mismatch needs a tenant route: elsewhere
+    /// another one of the list is drawn, or a flipped tag where there is no other. To Pub/Sub it is a
+    /// message of another subscription, where the receiver is configured with one.
     pub forgeries: Vec<Forgery>,
-    /// Share of items that have a good token and cannot be used.
+    /// The ways to forge the bearer token of a Pub/Sub push, evenly drawn.
+    pub jwt_forgeries: Vec<JwtForgery>,
+    /// Share of items that have a good token and cannot be used. Channels have none of these.
     pub unusable: f64,
-    /// Share of items that are lifecycle notifications.
+    /// Share of items that are lifecycle notifications: `sync` on a channel, none from Gmail.
     pub lifecycle: f64,
     /// Share of items with words unknown to the receiver (types, changes, lifecycle events).
     pub unknown: f64,
     /// Share of items in a rare but genuine spelling: null and additional members, no data.
     pub odd: f64,
-    /// Share of change notifications without an `id`, as most of Outlook's really are.
+    /// Share of change notifications without an `id`, as most of Outlook's really are, and of Pub/Sub
+    /// messages without one.
     pub without_id: f64,
-    /// Share of deliveries to the tenant's own URL; all items are then of that tenant.
+    /// Share of Graph deliveries to the tenant's own URL; all items are then of that tenant.
     pub tenant_route: f64,
     /// Share of deliveries that repeat an earlier one byte for byte.
     pub duplicates: f64,
-    /// Share of deliveries with resource data (rich), which prove nothing without Microsoft's keys.
+    /// Share of Graph deliveries with resource data (rich), which prove nothing without Microsoft's keys.
     pub rich: f64,
-    /// Share of deliveries whose body nobody can read.
+    /// Share of deliveries that nobody can read.
     pub malformed: f64,
-    /// Share of deliveries that are an endpoint validation.
+    /// Share of Graph deliveries that are an endpoint validation.
     pub handshakes: f64,
     /// Share of deliveries whose body is trickled out.
     pub slow: f64,
@@ -56,6 +60,7 @@ impl Default for Mix {
             items: 1..=1,
             forged: 0.0,
             forgeries: Forgery::ANYWHERE.to_vec(),
+            jwt_forgeries: JwtForgery::ALL.to_vec(),
             unusable: 0.0,
             lifecycle: 0.0,
             unknown: 0.0,
@@ -126,5 +131,17 @@ impl Mix {
             return Err(ScenarioError::SlowFor(self.slow_for));
         }
         Ok(())
+    }
+
+    /// A way to forge a hook token that is one with or without a tenant in the URL.
+    pub(crate) fn forgery(&self, tenant_route: bool, rng: &mut Rng) -> Forgery {
+        let mut drawn = self.forgeries[rng.below(self.forgeries.len() as u64) as usize];
+        if drawn == Forgery::TenantMismatch && !tenant_route {
+            let others = self.forgeries.iter().filter(|other| **other != drawn).count() as u64;
+            let place = rng.below(others) as usize;
+            let mut others = self.forgeries.iter().filter(|other| **other != drawn);
+            drawn = others.nth(place).copied().unwrap_or(Forgery::ForgedTag);
+        }
+        drawn
     }
 }
