@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::config::{Config, quoted};
-use crate::support::consumer::read_all;
+use crate::support::consumer::{Record, read_all};
 use crate::support::kafka::{Kafka, Options, SCRAM_PASSWORD, Security};
 use crate::support::process::Postern;
 use crate::support::{graph, hook};
@@ -21,7 +21,7 @@ fn check_delivery(kafka: &Kafka) {
     let postern = Postern::start(&Config::new(kafka, &topics));
     assert_eq!(post(&postern, "secure-1"), 202, "{}", postern.stderr());
     let records = read_all(kafka, &topics.events);
-    assert_eq!(records.iter().map(|record| record.id()).collect::<Vec<_>>(), ["secure-1"]);
+    assert_eq!(records.iter().map(Record::id).collect::<Vec<_>>(), ["secure-1"]);
 }
 
 /// It serves, promises nothing, says why, and does not say the secret.

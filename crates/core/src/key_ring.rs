@@ -50,7 +50,8 @@ pub enum RingError {
     },
     /// A key is too short.
     #[error(
-        "key {kid} holds {bytes} bytes, at least 32 are needed: write 32 random bytes to its file"
+        "key {kid} holds {bytes} bytes, at least 32 are needed: fill its file with the text of 32 random bytes in hex or \
+         base64, such as `openssl rand -hex 32` prints"
     )]
     Short {
         /// The key id.

@@ -36,6 +36,8 @@ pub struct Quarantined<'a> {
     pub kept: &'a [(&'a str, &'a [u8])],
     /// Receipt.
     pub received: UnixMillis,
+    /// The `traceparent` that the request carried.
+    pub traceparent: Option<&'a str>,
 }
 
 /// What there is of a body, and what of it may be stored.
@@ -111,6 +113,9 @@ impl Quarantined<'_> {
         batch.header("ce_time", time.as_bytes());
         batch.header("ce_recordedtime", time.as_bytes());
         batch.static_header("ce_dataschema", SCHEMA);
+        if let Some(traceparent) = self.traceparent {
+            batch.header("ce_traceparent", traceparent.as_bytes());
+        }
         batch.static_header("content-type", "application/octet-stream");
         batch.static_header("postern_service", self.service);
         batch.static_header("postern_reason", self.reason.as_str());
@@ -243,6 +248,7 @@ mod tests {
             body: KeptBody::Whole(b"0123456789"),
             kept: &[("path", b"/v1/microsoft/graph")],
             received: UnixMillis(1_700_000_000_000),
+            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
         };
         let batch = delivery.record(Some(&ring), 4);
         let record = batch.records().next().expect("one record");
@@ -261,6 +267,7 @@ mod tests {
         assert_eq!(headers["postern_size"], "10");
         assert_eq!(headers["postern_truncated"], "true");
         assert_eq!(headers["postern_kid"], "k1");
+        assert!(headers["ce_traceparent"].starts_with("00-4bf9"));
         assert_eq!(headers["postern_sha256"], hex(&Sha256::digest(b"0123456789")));
         assert_eq!(headers["ce_id"], hex(&Sha256::digest(delivery.plain(b"0123"))));
         assert!(record.key().is_none());
@@ -275,6 +282,7 @@ mod tests {
             body: KeptBody::Withheld(b"secret"),
             kept: &[],
             received: UnixMillis(1_700_000_000_000),
+            traceparent: None,
         };
         let bare = delivery.record(None, 100);
         assert!(bare.records().next().expect("one").value().is_none());

@@ -249,6 +249,7 @@ impl<P: Publish> Edge<P> {
                 body: KeptBody::Unread(declared_length(head).or(body.size_hint().exact())),
                 kept: &kept(endpoint, head),
                 received,
+                traceparent: traceparent(&head.headers),
             }
             .record(trust.ring(), self.config.quarantine_body)
         };
@@ -376,6 +377,7 @@ impl Judged<'_> {
             body: self.verified.kept_body(self.delivery.body),
             kept: self.kept,
             received: self.delivery.received,
+            traceparent: self.delivery.traceparent,
         }
         .record(self.trust.ring(), max_body)
     }

@@ -15,6 +15,7 @@ mod strays;
 pub(crate) mod units;
 
 pub(crate) mod resolve;
+pub(crate) mod resolve_google;
 pub(crate) mod resolve_kafka;
 pub(crate) mod resolve_keys;
 pub(crate) mod settings;
@@ -26,6 +27,7 @@ pub(crate) mod secrets;
 pub(crate) mod testing;
 
 use postern_core::trust::Trust;
+use postern_kafka::SettingsError;
 
 pub(crate) use problem::{ConfigError, Problem};
 pub(crate) use resolve::Need;
@@ -66,7 +68,7 @@ pub(crate) fn load(source: &Source, need: Need) -> Result<Settings, ConfigError>
 pub(crate) fn for_serve(source: &Source) -> Result<Serve, ConfigError> {
     let (settings, mut problems) = read_all(source, Need::Serve)?;
     let started = Reloader::start(source.file.clone(), &settings);
-    let kafka = secrets::load_kafka(&settings.kafka);
+    let kafka = load_kafka(&settings, &problems);
     match (started, kafka) {
         (Ok((reloader, trust)), Ok(kafka)) if problems.is_empty() => {
             Ok(Serve { settings, trust, reloader, kafka })
@@ -86,13 +88,28 @@ pub(crate) fn for_kafka(
     source: &Source,
 ) -> Result<(Settings, postern_kafka::Settings), ConfigError> {
     let (settings, mut problems) = read_all(source, Need::Kafka)?;
-    match secrets::load_kafka(&settings.kafka) {
+    match load_kafka(&settings, &problems) {
         Ok(kafka) if problems.is_empty() => Ok((settings, kafka)),
         kafka => {
             problems.extend(kafka.err().into_iter().flatten());
             Err(error(source, problems))
         }
     }
+}
+
+/// Puts the cluster's settings together, and asks librdkafka itself whether it could start with them: only it knows which
+/// properties go together and whether their certificate and key files are good.
+fn load_kafka(
+    settings: &Settings,
+    problems: &[Problem],
+) -> Result<postern_kafka::Settings, Vec<Problem>> {
+    let kafka = secrets::load_kafka(&settings.kafka)?;
+    // What was left out because it is faulty would be missing now.
+    if !problems.iter().any(|problem| problem.key.starts_with("kafka")) {
+        let fault = |error: SettingsError| Problem::of("kafka.properties", error.to_string());
+        kafka.verify().map_err(|error| vec![fault(error)])?;
+    }
+    Ok(kafka)
 }
 
 fn read_all(source: &Source, need: Need) -> Result<(Settings, Vec<Problem>), ConfigError> {

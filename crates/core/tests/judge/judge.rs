@@ -108,6 +108,7 @@ impl Judge {
             },
             kept: &[("path", case.request.target.as_bytes())],
             received: RECEIVED,
+            traceparent: None,
         };
         let ring = self.trust.ring().expect("a ring");
         let batch = record.record(Some(ring), 524_288);

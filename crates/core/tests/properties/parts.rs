@@ -97,7 +97,7 @@ proptest! {
         let items = [Untrusted { index: 0, reason: Reason::NoToken }];
         let delivery = Quarantined {
             service: "graph", items: &items, reason: Reason::NoToken, body: KeptBody::Whole(&sent),
-            kept: &[("path", path.as_bytes())], received: RECEIVED,
+            kept: &[("path", path.as_bytes())], received: RECEIVED, traceparent: None,
         };
         let ring = ring();
         let (first, again) = (delivery.record(Some(&ring), max), delivery.record(Some(&ring), max));

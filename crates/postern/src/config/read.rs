@@ -3,6 +3,8 @@
 //! Reading never stops at a fault: it is noted with its key path, and the default takes its place, so that every
 //! problem is reported at once. Whoever asks for a key makes it known; [`Reader::finish`] reports the rest.
 
+mod tables;
+
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -29,6 +31,8 @@ pub(crate) struct Known {
     pub(crate) keys: BTreeSet<Path>,
     /// Tables whose keys are free.
     pub(crate) maps: BTreeSet<Path>,
+    /// Sections that hold tables with free names.
+    pub(crate) families: BTreeSet<String>,
     /// Lists of tables.
     pub(crate) lists: BTreeSet<String>,
     /// The variables for all of them.
@@ -132,6 +136,21 @@ impl<'a> Reader<'a> {
         self.bounded(&found, number, &bounds, "a whole number", &u64::to_string).unwrap_or(default)
     }
 
+    /// True or false.
+    pub(crate) fn truth(&mut self, key: &str, default: bool) -> bool {
+        let Some(found) = self.find(key) else { return default };
+        let truth = match (&found.value, &found.place) {
+            (Value::Truth(truth), _) => Some(*truth),
+            // Variables hold text only.
+            (Value::Text(text), Place::Variable(_)) => text.trim().parse().ok(),
+            _ => None,
+        };
+        truth.unwrap_or_else(|| {
+            self.note(found.problem("takes true or false, without quotes"));
+            default
+        })
+    }
+
     /// A duration within bounds.
     pub(crate) fn duration(
         &mut self,
@@ -176,60 +195,6 @@ impl<'a> Reader<'a> {
             }
         }
         texts
-    }
-
-    /// The entries of a table whose keys are free. `rename` turns the lower-case end of a variable's name into a key.
-    pub(crate) fn map(&mut self, key: &str, rename: fn(&str) -> String) -> Vec<(String, Found)> {
-        let section = path(key);
-        let mut entries: Vec<(String, Found)> = Vec::new();
-        for (at, leaf) in self.raw.under(&section) {
-            if *at == section {
-                if leaf.value != Value::EmptyTable {
-                    let message = "is a table: write its entries as name = value";
-                    self.problems.push(Problem::at(key, Place::Line(leaf.line), message));
-                }
-                continue;
-            }
-            let (name, place) = (at[section.len()..].join("."), Place::Line(leaf.line));
-            let found = Found { key: strays::show(at), place, value: leaf.value.clone() };
-            entries.push((name, found));
-        }
-        self.known.maps.insert(section);
-        let prefix = format!("{}{SEPARATOR}", Environment::name(key));
-        for (variable, value) in self.source.environment.iter() {
-            let Some(end) = variable.strip_prefix(&prefix) else { continue };
-            self.known.variables.insert(variable.to_owned());
-            let name = rename(&end.to_ascii_lowercase());
-            let place = Place::Variable(variable.to_owned());
-            let Some(value) = value else {
-                self.problems.push(Problem::at(key, place, NOT_UTF8));
-                continue;
-            };
-            let value = Value::Text(value.clone());
-            let found = Found { key: format!("{key}.{name}"), place, value };
-            entries.retain(|(other, _)| *other != name);
-            entries.push((name, found));
-        }
-        entries
-    }
-
-    /// How many tables a list has; table `i` is then read as `key[i]`.
-    pub(crate) fn tables(&mut self, key: &str) -> usize {
-        self.known.lists.insert(key.to_owned());
-        let at = path(key);
-        let mut wrong =
-            self.raw.under(&at).filter(|(_, leaf)| leaf.value != Value::List(Vec::new()));
-        if let Some((_, leaf)) = wrong.next() {
-            let message = format!("is a list of tables: write [[{key}]] above each");
-            self.problems.push(Problem::at(key, Place::Line(leaf.line), message));
-        }
-        (0..).take_while(|at| self.raw.under(&[format!("{key}[{at}]")]).next().is_some()).count()
-    }
-
-    /// Where a table of a list, or a section, begins.
-    pub(crate) fn place(&self, key: &str) -> Option<Place> {
-        let lines = self.raw.under(&path(key)).map(|(_, leaf)| leaf.line).min();
-        lines.map(Place::Line)
     }
 
     /// Every problem, those with what nobody asked for included.

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use postern_core::provider::microsoft::Cloud;
+use postern_core::service::Service;
 
 use super::mode::{DEFAULT_ADMIN, DEFAULT_PUBLIC};
 use super::problem::Problem;
@@ -15,7 +16,7 @@ use super::settings::{
     BodyLimits, DenyRule, Endpoints, Limits, Quarantine, Server, Settings, Shutdown,
 };
 use super::source::Source;
-use super::{resolve_kafka, resolve_keys, units};
+use super::{resolve_google, resolve_kafka, resolve_keys, units};
 
 /// What a command cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 /// A body is held in memory as a whole.
 const BODY: RangeInclusive<u64> = KIB..=64 * MIB;
+/// What the contract says is too much for one delivery.
+const MOST_ITEMS: u64 = 2_000;
 /// A claim of a hook token holds at most 255 bytes.
 const LONGEST_NAME: usize = 255;
 
@@ -63,8 +66,11 @@ pub(crate) fn defaults() -> Settings {
 
 /// Every section, in the order of the annotated example.
 pub(super) fn sections(reader: &mut Reader<'_>, need: Need) -> Settings {
+    let server = server(reader);
     let settings = Settings {
-        server: server(reader),
+        pubsub: resolve_google::pubsub(reader, server.public_url.as_deref()),
+        google: resolve_google::google(reader),
+        server,
         shutdown: Shutdown {
             linger: reader.duration("shutdown.linger", DRAIN_DEFAULT, DRAIN),
             grace: reader.duration("shutdown.grace", DRAIN_DEFAULT, DRAIN),
@@ -78,13 +84,14 @@ pub(super) fn sections(reader: &mut Reader<'_>, need: Need) -> Settings {
         deny: deny(reader),
         endpoints: endpoints(reader),
     };
-    let faulty = reader.is_faulty("hook_tokens") || reader.is_faulty("static_secret");
-    let dead = settings.hook_tokens.is_none() && settings.static_secrets.is_empty();
+    let faulty =
+        ["hook_tokens", "static_secret", "pubsub"].iter().any(|section| reader.is_faulty(section));
+    let dead = !Service::ALL.into_iter().any(|service| settings.covers(service));
     if need == Need::Serve && dead && !faulty {
         reader.note(Problem::of(
             "hook_tokens",
-            "missing: without keys and without a [[static_secret]] nothing could be verified and no route would be \
-             live; give hook_tokens.keys a key id and a file that `openssl rand -hex 32` filled",
+            "missing: without keys, a [[static_secret]] or a [pubsub.<name>] nothing could be verified and no route \
+             would be live; give hook_tokens.keys a key id and a file that `openssl rand -hex 32` filled",
         ));
     }
     settings
@@ -138,12 +145,10 @@ fn collide(server: &Server) -> bool {
 fn limits(reader: &mut Reader<'_>) -> Limits {
     let inflight_bytes = reader.size("limits.inflight_bytes", 64 * MIB, 64 * KIB..=64 * GIB);
     let graph = reader.size("limits.body.graph", 4 * MIB, BODY);
-    // Fixed by the contract; they take effect with the routes of those providers.
-    let others = [
-        reader.size("limits.body.ews", MIB, BODY),
-        reader.size("limits.body.google", 256 * KIB, BODY),
-    ];
-    if others.into_iter().chain([graph]).any(|body| body > inflight_bytes) {
+    let google = reader.size("limits.body.google", 256 * KIB, BODY);
+    // Fixed by the contract; it takes effect with the route of that provider.
+    let ews = reader.size("limits.body.ews", MIB, BODY);
+    if [graph, google, ews].into_iter().any(|body| body > inflight_bytes) {
         reader.note(Problem::of(
             "limits.inflight_bytes",
             "is smaller than the largest body of limits.body: such a body could never be taken",
@@ -152,8 +157,8 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
     Limits {
         connections: size(reader.number("limits.connections", 10_000, 1..=1_000_000)),
         inflight_bytes: size(inflight_bytes),
-        body: BodyLimits { graph: size(graph) },
-        items: size(reader.number("limits.items", 2_000, 1..=10_000)),
+        body: BodyLimits { graph: size(graph), google: size(google) },
+        items: size(reader.number("limits.items", MOST_ITEMS, 1..=MOST_ITEMS)),
     }
 }
 
@@ -236,7 +241,7 @@ pub(super) fn name(reader: &mut Reader<'_>, table: &str, key: &str) -> Option<Fo
     })
 }
 
-/// Notes that a table of a list lacks a key, unless a faulty one was noted already.
+/// Notes that a table lacks a key, unless a faulty one was noted already.
 pub(super) fn missing(reader: &mut Reader<'_>, table: &str, key: &str, why: &str) {
     let full = format!("{table}.{key}");
     if !reader.has(&full) {

@@ -10,8 +10,8 @@ use super::read::{Found, Reader, one_of};
 use super::resolve::{missing, name};
 use super::settings::{HookTokens, SecretFile, StaticSecret};
 
-/// The services whose routes take a static secret. A new provider adds its own here.
-const STATIC_SECRET_SERVICES: [Service; 1] = [Service::Graph];
+/// The services whose routes take a static secret: those that echo a text of the subscriber's choice in a header or body.
+const STATIC_SECRET_SERVICES: [Service; 3] = [Service::Graph, Service::Calendar, Service::Drive];
 
 const KID: &str = "a key id is 1 to 8 of a-z 0-9 -";
 

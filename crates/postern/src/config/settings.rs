@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use jiff::civil::Date;
 use postern_core::cloud_event::ContentMode;
+use postern_core::provider::google::PubsubSource;
 use postern_core::provider::microsoft::Cloud;
 use postern_core::service::Service;
 use postern_kafka::TopicNames;
@@ -33,6 +34,10 @@ pub(crate) struct Settings {
     pub(crate) static_secrets: Vec<StaticSecret>,
     /// `graph.cloud`.
     pub(crate) cloud: Cloud,
+    /// `[pubsub.<name>]`, in the order of their names.
+    pub(crate) pubsub: Vec<PubsubSource>,
+    /// `[google]`.
+    pub(crate) google: Google,
     /// `[quarantine]`.
     pub(crate) quarantine: Quarantine,
     /// `[[deny]]`.
@@ -83,6 +88,8 @@ pub(crate) struct Limits {
 pub(crate) struct BodyLimits {
     /// Microsoft Graph.
     pub(crate) graph: usize,
+    /// Pub/Sub, Calendar and Drive.
+    pub(crate) google: usize,
 }
 
 /// The cluster and the topics.
@@ -133,6 +140,13 @@ pub(crate) struct SecretFile {
     pub(crate) path: PathBuf,
 }
 
+/// What is Google's for all of its routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Google {
+    /// Where the keys are that sign Pub/Sub's tokens: https, or http to loopback.
+    pub(crate) jwks_url: String,
+}
+
 /// The budget of quarantine records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quarantine {
@@ -176,6 +190,13 @@ impl Settings {
 
     /// Whether something could verify a delivery of that service.
     pub(crate) fn covers(&self, service: Service) -> bool {
-        self.hook_tokens.is_some() || self.static_secrets.iter().any(|one| one.service == service)
+        let secret = || self.static_secrets.iter().any(|one| one.service == service);
+        match service {
+            Service::Graph | Service::Calendar | Service::Drive => {
+                self.hook_tokens.is_some() || secret()
+            }
+            Service::Ews => self.hook_tokens.is_some(),
+            Service::Gmail | Service::WorkspaceEvents => !self.pubsub.is_empty(),
+        }
     }
 }

@@ -123,9 +123,10 @@ impl Environment {
         Self { variables: named.collect() }
     }
 
-    /// The name of the variable for a key path.
+    /// The name of the variable for a key path; a dash is an underscore in it.
     pub(crate) fn name(key: &str) -> String {
-        format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', SEPARATOR))
+        let name = key.to_ascii_uppercase().replace('-', "_");
+        format!("{PREFIX}{}", name.replace('.', SEPARATOR))
     }
 
     /// A variable's value.
@@ -160,5 +161,6 @@ mod tests {
     #[test]
     fn names_of_variables() {
         assert_eq!(Environment::name("limits.body.graph"), "POSTERN_LIMITS__BODY__GRAPH");
+        assert_eq!(Environment::name("pubsub.a-b_c.tenant"), "POSTERN_PUBSUB__A_B_C__TENANT");
     }
 }

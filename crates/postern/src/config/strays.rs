@@ -46,9 +46,12 @@ fn judge(path: &Path, value: &Value, known: &Known) -> Option<(Path, String)> {
     if known.keys.contains(path) {
         return None;
     }
-    // Whoever reads a table of free names or a list judges its form.
+    // Whoever reads a table of free names, a list or a section of named tables judges its form.
     let top = path.first().map_or("", String::as_str);
     if known.maps.iter().any(|map| path.starts_with(map)) || known.lists.contains(top) {
+        return None;
+    }
+    if known.families.contains(top) && path.len() <= 2 {
         return None;
     }
     if empty && path.len() == 1 && list_of(top).is_some_and(|list| known.lists.contains(list)) {
@@ -60,6 +63,10 @@ fn judge(path: &Path, value: &Value, known: &Known) -> Option<(Path, String)> {
     }
     if let Some(key) = known.keys.iter().find(|key| path.starts_with(key)) {
         return Some((key.clone(), "takes a value, not a table".to_owned()));
+    }
+    if let Some(family) = list_of(top).filter(|name| known.families.contains(*name)) {
+        let message = format!("holds tables with names: write [{family}.<name>] above each");
+        return Some((vec![family.to_owned()], message));
     }
     if let Some(section) = list_of(top).map(|name| vec![name.to_owned()])
         && known.is_section(&section)
@@ -85,7 +92,8 @@ fn suggestion(at: &[String], known: &Known) -> Option<String> {
     let paths = || known.keys.iter().chain(&known.maps);
     let siblings = paths().filter(|path| path.starts_with(parent) && path.len() > parent.len());
     let siblings = siblings.map(|path| path[parent.len()].as_str());
-    let lists = known.lists.iter().map(String::as_str).filter(|_| parent.is_empty());
+    let lists = known.lists.iter().chain(&known.families).map(String::as_str);
+    let lists = lists.filter(|_| parent.is_empty());
     let siblings: Vec<&str> = siblings.chain(lists).filter(|name| !name.contains('[')).collect();
     if let Some(near) = nearest(name, ALIKE, siblings.into_iter()) {
         return Some(near.to_owned());

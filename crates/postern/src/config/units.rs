@@ -125,25 +125,44 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
 /// # Errors
 /// What is expected.
 pub(crate) fn public_url(text: &str) -> Result<String, String> {
-    let expected =
-        || "write an https URL without query, such as \"https://hooks.example.com\"".to_owned();
-    if text.contains(['#', '?', '@']) || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    let expected = "write an https URL without query, such as \"https://hooks.example.com\"";
+    if text.contains('?') {
+        return Err(expected.to_owned());
+    }
+    web_url(text, expected, "providers only deliver to https; http is for loopback hosts")?;
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Reads the URL of a key set: `https`, or `http` to a loopback host; without user or fragment.
+///
+/// # Errors
+/// What is expected.
+pub(crate) fn key_set_url(text: &str) -> Result<String, String> {
+    let expected = "write an https URL, such as \"https://www.googleapis.com/oauth2/v3/certs\"";
+    let plain = "keys must come by https, or anybody on the way could forge tokens; http is for loopback hosts";
+    web_url(text, expected, plain)?;
+    Ok(text.to_owned())
+}
+
+/// Whether a text is the URL of a host; `plain` says why http to another machine will not do.
+fn web_url(text: &str, expected: &str, plain: &str) -> Result<(), String> {
+    let expected = || expected.to_owned();
+    if text.contains(['#', '@']) || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(expected());
     }
     let uri: Uri = text.parse().map_err(|_| expected())?;
-    let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(expected)?;
-    if uri.authority().is_some_and(|authority| authority.as_str().ends_with(':')) {
+    let authority = uri.authority().ok_or_else(expected)?;
+    let host = authority.host();
+    let port = authority.port_u16().is_some_and(|port| port > 0) || authority.as_str() == host;
+    if host.is_empty() || !port {
         return Err(expected());
     }
     match uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if is_loopback(host) => {}
-        Some("http") => {
-            return Err("providers only deliver to https; http is for loopback hosts".to_owned());
-        }
-        _ => return Err(expected()),
+        Some("https") => Ok(()),
+        Some("http") if is_loopback(host) => Ok(()),
+        Some("http") => Err(plain.to_owned()),
+        _ => Err(expected()),
     }
-    Ok(text.trim_end_matches('/').to_owned())
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -165,120 +184,4 @@ pub(crate) fn date(text: &str) -> Result<Date, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations() {
-        for (text, millis) in [
-            ("2.5s", 2_500),
-            ("250ms", 250),
-            ("1m", 60_000),
-            ("0s", 0),
-            ("1.5 s", 1_500),
-            ("7d", 604_800_000),
-            ("0.001s", 1),
-        ] {
-            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-        for text in [
-            "",
-            "s",
-            "2",
-            "2.5",
-            "-1s",
-            "+1s",
-            "1e3s",
-            ".5s",
-            "5.s",
-            "1.2.3s",
-            "0.0001s",
-            "1x",
-            "1 min",
-            "99999999999999999999s",
-            "18446744073709551615d",
-            "1.0000000000s",
-            "٣s",
-        ] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn sizes() {
-        for (text, bytes) in
-            [("4MiB", 4 << 20), ("64KiB", 65_536), ("512B", 512), ("1 GiB", 1 << 30)]
-        {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "4", "4MB", "4mib", "-1B", "1.5MiB", "MiB", "99999999999GiB", "0x10B"] {
-            assert!(size(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_shown_is_what_is_read() {
-        for millis in [0, 1, 250, 1_000, 1_500, 2_500, 60_000, 61_000, 1_234, 86_400_000] {
-            let length = Duration::from_millis(millis);
-            assert_eq!(duration(&show_duration(length)), Ok(length), "{}", show_duration(length));
-        }
-        for bytes in [0, 1, 1_023, 1_024, 4 << 20, (1 << 30) + 1] {
-            assert_eq!(size(&show_size(bytes)), Ok(bytes));
-        }
-        assert_eq!(show_duration(Duration::from_millis(2_500)), "2.5s");
-        assert_eq!(show_size(4 << 20), "4MiB");
-    }
-
-    #[test]
-    fn networks() {
-        assert_eq!(
-            network("203.0.113.10").map(|n| n.to_string()).as_deref(),
-            Ok("203.0.113.10/32")
-        );
-        assert_eq!(network("2001:db8::/32").map(|n| n.to_string()).as_deref(), Ok("2001:db8::/32"));
-        for text in ["203.0.113.10/24", "203.0.113.0/33", "203.0.113", "example.com", ""] {
-            assert!(network(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn public_urls() {
-        for (text, url) in [
-            ("https://hooks.example.com", "https://hooks.example.com"),
-            ("https://hooks.example.com/", "https://hooks.example.com"),
-            ("https://hooks.example.com:8443/in", "https://hooks.example.com:8443/in"),
-            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
-            ("http://[::1]:8080", "http://[::1]:8080"),
-            ("http://localhost", "http://localhost"),
-        ] {
-            assert_eq!(public_url(text).as_deref(), Ok(url), "{text}");
-        }
-        for text in [
-            "",
-            "hooks.example.com",
-            "http://hooks.example.com",
-            "https://",
-            "https:///x",
-            "ftp://a",
-            "https://a?b",
-            "https://a#b",
-            "https://user:secret@a",
-            "https://a b",
-            "https://a:",
-        ] {
-            assert!(public_url(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn dates_and_addresses() {
-        assert!(date("2026-11-01").is_ok());
-        for text in ["2026-13-01", "2026-1-1", "20261101", "2026-11-01T00:00:00Z", ""] {
-            assert!(date(text).is_err(), "{text}");
-        }
-        assert!(address("[::]:0").is_ok());
-        for text in ["localhost:8080", ":8080", "127.0.0.1", "127.0.0.1:99999"] {
-            assert!(address(text).is_err(), "{text}");
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,91 @@
+//! What does Gmail publish, and what can be wrong with it?
+
+use serde_json::{Value, json};
+
+use super::{
+    envelope::{Message, object},
+    pubsub::Account,
+};
+use crate::{
+    delivery::Record,
+    rng::Rng,
+    text::encode,
+};
+
+static CHANGED: [Record; 1] = [Record::event("io.postern.mailbox.changed.v1")];
+
+/// A mailbox has a new position in its history.
+pub(super) fn message(account: &Account<'_>, odd: bool, rng: &mut Rng) -> Message {
+    let address = address(account);
+    let history = json!(history(rng));
+    let history = if rng.chance(0.5) { json!(history.to_string()) } else { history };
+    let odd = odd.then(|| rng.below(3));
+    let mut written = json!(address).to_string();
+    if odd == Some(0) {
+        written = written.replacen('@', "\\u0040", 1);
+    }
+    let mut members = vec![("emailAddress", written), ("historyId", history.to_string())];
+    if rng.chance(0.3) {
+        members.reverse();
+    }
+    if odd == Some(1) {
+        members.push(("futureMember", r#"{"deep":[null,{}]}"#.into()));
+    }
+    let mut data = object(&members, rng.chance(0.5));
+    if odd == Some(2) {
+        data = format!("\n {data}\r\n");
+    }
+    let lower = address.to_lowercase();
+    let key = match account.tenant {
+        Some(tenant) => format!("{}/{}", encode(tenant), encode(&lower)),
+        None => encode(&lower).into_owned(),
+    };
+    Message::genuine(data.into(), address, key, &CHANGED)
+}
+
+/// A position: as small as one observed, of ten digits, beyond what a double holds, the largest.
+fn history(rng: &mut Rng) -> u64 {
+    match rng.below(8) {
+        0 => u64::MAX,
+        1 | 2 => (1 << 53) + 1 + 2 * rng.below(1 << 40),
+        3 => 1_000 + rng.below(9_000),
+        _ => 1_000_000_000 + rng.below(9_000_000_000),
+    }
+}
+
+/// The mailbox's address as Gmail writes it: not always in lower case, not always ASCII.
+fn address(account: &Account<'_>) -> String {
+    let Account { domain, mailbox, nameless, .. } = account;
+    // A message that carries no id is found by a mailbox that no other message is about.
+    if let Some(unique) = nameless {
+        return format!("box{mailbox}+{unique}@t{domain}.example");
+    }
+    match mailbox % 4 {
+        0 => format!("box{mailbox}@t{domain}.example"),
+        1 => format!("Jane.Doe{mailbox}@T{domain}.Example"),
+        2 => format!("o'neil+{mailbox}@t{domain}.example"),
+        _ => format!("räkna{mailbox}@t{domain}.example"),
+    }
+}
+
+/// JSON that is no notification of Gmail's.
+pub(super) fn unusable(rng: &mut Rng) -> Vec<u8> {
+    let of = |address: Value, history: &str| {
+        format!(r#"{{"emailAddress":{address},"historyId":{history}}}"#)
+    };
+    let jane = || json!("jane@t0.example");
+    match rng.below(11) {
+        0 => r#"{"historyId":1710}"#.into(),
+        1 => r#"{"emailAddress":"jane@t0.example"}"#.into(),
+        2 => r#"{"emailAddress":"jane@t0.example","historyId":1,"historyId":2}"#.into(),
+        3 => of(json!(""), "1710"),
+        4 => of(json!(17), "1710"),
+        5 => of(jane(), "\"abc\""),
+        6 => of(jane(), "-1"),
+        7 => of(jane(), "1e3"),
+        8 => of(jane(), "null"),
+        9 => of(jane(), "true"),
+        _ => of(jane(), "18446744073709551616"),
+    }
+    .into_bytes()
+}
