@@ -55,9 +55,8 @@ fi
 echo "kafka: starting on $BOOTSTRAP, data in $DATA"
 "${kafka[@]}" kafka.Kafka "$DATA/server.properties" &
 broker=$!
-# Ctrl-C reaches the broker by itself; a SIGTERM of this script is passed on.
-trap 'kill "$broker" 2>/dev/null || true' TERM
-trap : INT
+# A background process of a script does not hear Ctrl-C, so the script passes it on.
+trap 'kill "$broker" 2>/dev/null || true' INT TERM
 for _ in $(seq 120); do
     kill -0 "$broker" 2>/dev/null || fail "it ended while it started; its words are above"
     if listening "$PORT"; then
@@ -73,3 +72,4 @@ HINT
 done
 # The first wait ends with a signal, the second one with the broker.
 wait "$broker" || wait "$broker" || true
+echo "kafka: ended"

@@ -14,6 +14,7 @@ pub mod pipeline;
 pub mod refusal;
 pub mod respond;
 pub mod route;
+mod stall;
 
 pub mod admin;
 pub mod metrics;

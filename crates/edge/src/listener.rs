@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::pipeline::Edge;
 use crate::refusal::Refusal;
+use crate::stall::Impatient;
 
 /// Connections that may wait for `accept`: a burst of reconnecting senders fits.
 const BACKLOG: u32 = 4_096;
@@ -154,8 +155,8 @@ async fn connection<P: Publish>(
         let edge = &edge;
         async move { Ok::<_, Infallible>(edge.answer(request).await) }
     });
-    let served =
-        http(edge.config().head_timeout).serve_connection(TokioIo::new(stream), service).await;
+    let stream = TokioIo::new(Impatient::new(stream, edge.config().deadline));
+    let served = http(edge.config().head_timeout).serve_connection(stream, service).await;
     if let Err(error) = served {
         tracing::debug!(error = %error, "connection ended");
     }
@@ -166,7 +167,8 @@ async fn connection<P: Publish>(
 async fn shed<P: Publish>(stream: TcpStream, edge: Arc<Edge<P>>, permit: OwnedSemaphorePermit) {
     let service =
         service_fn(|request| std::future::ready(Ok::<_, Infallible>(edge.turn_away(&request))));
-    let served = http(OVERFLOW_HEAD).serve_connection(TokioIo::new(stream), service).await;
+    let stream = TokioIo::new(Impatient::new(stream, OVERFLOW_HEAD));
+    let served = http(OVERFLOW_HEAD).serve_connection(stream, service).await;
     if let Err(error) = served {
         tracing::debug!(error = %error, "connection beyond the cap ended");
     }

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use postern_kafka::embedded::Embedded;
+use postern_sim::Signer;
 
 use crate::config::problem::Place;
 use crate::config::reload::Reloader;
 use crate::config::settings::{HookTokens, SecretFile};
 use crate::config::{ConfigError, Serve, Settings};
-use crate::embedded_state::{FreshKey, Published, StateDirectory};
+use crate::embedded_state::{Facts, FreshKey, KeyFile, Published, StateDirectory};
 use crate::running::Running;
 
 /// Partitions of each topic: enough to see keys spread.
@@ -24,6 +25,7 @@ pub(crate) struct EmbeddedEdge {
     /// The key of this run.
     pub(crate) key: FreshKey,
     _state: Published,
+    _signing_key: KeyFile,
     cluster: Embedded,
 }
 
@@ -37,7 +39,7 @@ impl EmbeddedEdge {
         let key = state.fresh_key()?;
         let mut settings = Settings::embedded(public, admin);
         let (key_path, place) = ("hook_tokens.keys".to_owned(), Place::Flag("embedded edge"));
-        let file = SecretFile { key: key_path, place, path: key.file.clone() };
+        let file = SecretFile { key: key_path, place, path: key.file.path().to_owned() };
         settings.hook_tokens = Some(HookTokens {
             signing: key.kid.to_owned(),
             keys: vec![(key.kid.to_owned(), file)],
@@ -48,10 +50,22 @@ impl EmbeddedEdge {
         let kafka = postern_kafka::Settings::new(&servers, settings.kafka.topics.clone());
         let (reloader, trust) = Reloader::start(None, &settings)
             .map_err(|problems| ConfigError::new(None, problems))?;
+        let signer = Signer::generate(key.kid)?;
+        let signing_key = state.write_signing_key(&signer.pkcs8())?;
+        let (key_set_url, pubsub) = (settings.google.jwks_url.clone(), settings.pubsub.clone());
         let serve = Serve { settings, trust, reloader, kafka: kafka.clone() };
         let running = Running::start(serve)?;
-        let published = state.publish(&key, &servers, running.public, running.admin)?;
-        Ok(Self { running, kafka, key, _state: published, cluster })
+        let facts = Facts {
+            bootstrap: &servers,
+            public: running.public,
+            admin: running.admin,
+            key_set_url: &key_set_url,
+            signing_key: &signing_key,
+            signing_kid: signer.kid(),
+            pubsub: &pubsub,
+        };
+        let published = state.publish(&key, &facts)?;
+        Ok(Self { running, kafka, key, _state: published, _signing_key: signing_key, cluster })
     }
 
     /// Drains and stops the edge; the cluster lives until the process ends, as its clients would complain of its end.

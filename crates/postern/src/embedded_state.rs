@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use aws_lc_rs::rand;
+use postern_core::provider::google::PubsubSource;
 use postern_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,11 @@ const FILE: &str = "embedded.json";
 const KID: &str = "embedded";
 /// Random bytes of a fresh key; its file holds them in hexadecimal, so that none is a newline at the end.
 const KEY_BYTES: usize = 32;
+/// The endings of the files of the ring key and of the key that signs Pub/Sub tokens.
+const RING_KEY: &str = "key";
+const SIGNING_KEY: &str = "p8";
+/// No RSA key is larger, in bytes.
+const LARGEST_KEY: u64 = 16 << 10;
 
 /// What the other commands have to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,11 +45,60 @@ pub(crate) struct EmbeddedState {
     pub(crate) public: SocketAddr,
     /// Where the admin listener is.
     pub(crate) admin: SocketAddr,
+    /// Where the keys are that Pub/Sub tokens are verified with.
+    pub(crate) key_set_url: String,
+    /// The file of the private key of one of them: RSA, PKCS#8, DER.
+    pub(crate) signing_key_file: PathBuf,
+    /// Its id in the key set.
+    pub(crate) signing_kid: String,
+    /// The Pub/Sub sources.
+    pub(crate) pubsub: Vec<PubsubState>,
+}
+
+/// A Pub/Sub source of the edge: what a push must be like to be taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PubsubState {
+    /// Its name in the route.
+    pub(crate) name: String,
+    /// The audience of its tokens.
+    pub(crate) audience: String,
+    /// Who signs its pushes.
+    pub(crate) service_account: String,
+    /// `projects/P/subscriptions/S`; `null`: any.
+    pub(crate) subscription: Option<String>,
+    /// Whose mailboxes it tells of; `null`: the broker resolves by address.
+    pub(crate) tenant: Option<String>,
+    /// Whether the push wraps the message in JSON.
+    pub(crate) wrapped: bool,
+}
+
+/// What an edge tells of itself beside its key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts<'a> {
+    /// The embedded Kafka, `host:port`.
+    pub(crate) bootstrap: &'a str,
+    /// Where providers post.
+    pub(crate) public: SocketAddr,
+    /// Where the admin listener is.
+    pub(crate) admin: SocketAddr,
+    /// Where the keys are that Pub/Sub tokens are verified with.
+    pub(crate) key_set_url: &'a str,
+    /// The private key of one of them, as [`StateDirectory::write_signing_key`] wrote it.
+    pub(crate) signing_key: &'a KeyFile,
+    /// Its id in the key set.
+    pub(crate) signing_kid: &'a str,
+    /// The Pub/Sub sources.
+    pub(crate) pubsub: &'a [PubsubSource],
 }
 
 /// The directory of the state file.
 #[derive(Clone, Debug)]
 pub(crate) struct StateDirectory(PathBuf);
+
+/// A key file of one run; it goes when this is dropped.
+#[derive(Debug)]
+pub(crate) struct KeyFile(PathBuf);
 
 /// A key made for one run; its file goes when this is dropped.
 #[derive(Debug)]
@@ -53,7 +108,7 @@ pub(crate) struct FreshKey {
     /// The key.
     pub(crate) secret: Secret,
     /// Where it lies.
-    pub(crate) file: PathBuf,
+    pub(crate) file: KeyFile,
 }
 
 /// The state of a running edge; its file goes when this is dropped, unless another edge took it over.
@@ -68,6 +123,37 @@ impl EmbeddedState {
     pub(crate) fn key(&self) -> SecretFile {
         let (key, path) = (format!("key {}", self.kid), self.key_file.clone());
         SecretFile { key, place: Place::Flag("embedded edge"), path }
+    }
+
+    /// The private key that signs Pub/Sub tokens: RSA, PKCS#8, DER. It signs for this machine's embedded edge only.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub(crate) fn signing_key(&self) -> anyhow::Result<Vec<u8>> {
+        let file = &self.signing_key_file;
+        let length = fs::metadata(file).map(|metadata| metadata.len());
+        let key = length.and_then(|length| match length {
+            0..=LARGEST_KEY => fs::read(file),
+            _ => Err(io::ErrorKind::FileTooLarge.into()),
+        });
+        key.with_context(|| {
+            format!("cannot read {}: did the embedded edge end just now?", file.display())
+        })
+    }
+}
+
+impl From<&PubsubSource> for PubsubState {
+    fn from(source: &PubsubSource) -> Self {
+        let PubsubSource { name, audience, service_account, subscription, wrapped, tenant } =
+            source.clone();
+        Self { name, audience, service_account, subscription, tenant, wrapped }
+    }
+}
+
+impl KeyFile {
+    /// Where it lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -119,36 +205,47 @@ impl StateDirectory {
         let mut bytes = [0; KEY_BYTES];
         rand::fill(&mut bytes).ok().context("the system gives no random bytes")?;
         let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let file = self.0.join(key_name(std::process::id()));
-        replace(&file, text.as_bytes())
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        let file = self.write_key(RING_KEY, text.as_bytes())?;
         let secret = Secret::from_file_content(text.into_bytes());
         Ok(FreshKey { kid: KID, secret, file })
+    }
+
+    /// Writes the private key (RSA, PKCS#8, DER) that signs Pub/Sub tokens in this run, so that `simulate` can sign some.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn write_signing_key(&self, pkcs8_der: &[u8]) -> anyhow::Result<KeyFile> {
+        self.create().with_context(|| format!("cannot create {}", self.0.display()))?;
+        self.write_key(SIGNING_KEY, pkcs8_der)
     }
 
     /// Tells the other commands where this edge is.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(crate) fn publish(
-        &self,
-        key: &FreshKey,
-        bootstrap: &str,
-        public: SocketAddr,
-        admin: SocketAddr,
-    ) -> anyhow::Result<Published> {
+    pub(crate) fn publish(&self, key: &FreshKey, facts: &Facts<'_>) -> anyhow::Result<Published> {
         let state = EmbeddedState {
             pid: std::process::id(),
-            bootstrap: bootstrap.to_owned(),
+            bootstrap: facts.bootstrap.to_owned(),
             kid: key.kid.to_owned(),
-            key_file: key.file.clone(),
-            public,
-            admin,
+            key_file: key.file.0.clone(),
+            public: facts.public,
+            admin: facts.admin,
+            key_set_url: facts.key_set_url.to_owned(),
+            signing_key_file: facts.signing_key.0.clone(),
+            signing_kid: facts.signing_kid.to_owned(),
+            pubsub: facts.pubsub.iter().map(PubsubState::from).collect(),
         };
         let file = self.0.join(FILE);
         let json = serde_json::to_vec_pretty(&state)?;
         replace(&file, &json).with_context(|| format!("cannot write {}", file.display()))?;
         Ok(Published { file, state })
+    }
+
+    fn write_key(&self, extension: &str, content: &[u8]) -> anyhow::Result<KeyFile> {
+        let file = self.0.join(key_name(std::process::id(), extension));
+        replace(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(KeyFile(file))
     }
 
     fn create(&self) -> io::Result<()> {
@@ -160,19 +257,16 @@ impl StateDirectory {
         let Ok(entries) = fs::read_dir(&self.0) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
-            let pid = name.to_str().and_then(|name| {
-                name.strip_prefix("embedded-")?.strip_suffix(".key")?.parse::<u32>().ok()
-            });
-            if pid.is_some_and(|pid| !runs(pid)) {
+            if name.to_str().and_then(owner).is_some_and(|pid| !runs(pid)) {
                 fs::remove_file(entry.path()).ok();
             }
         }
     }
 }
 
-impl Drop for FreshKey {
+impl Drop for KeyFile {
     fn drop(&mut self) {
-        fs::remove_file(&self.file).ok();
+        fs::remove_file(&self.0).ok();
     }
 }
 
@@ -186,8 +280,15 @@ impl Drop for Published {
     }
 }
 
-fn key_name(pid: u32) -> String {
-    format!("embedded-{pid}.key")
+fn key_name(pid: u32, extension: &str) -> String {
+    format!("embedded-{pid}.{extension}")
+}
+
+/// The process whose key file has this name, finished or not.
+fn owner(name: &str) -> Option<u32> {
+    let (pid, extension) = name.strip_prefix("embedded-")?.split_once('.')?;
+    let unfinished = extension.strip_prefix(pid) == Some(".tmp");
+    (unfinished || [RING_KEY, SIGNING_KEY].contains(&extension)).then(|| pid.parse().ok())?
 }
 
 /// Whether a process runs; `true` where that cannot be told.
@@ -207,85 +308,4 @@ fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    fn directory() -> (tempfile::TempDir, StateDirectory) {
-        let root = tempfile::tempdir().expect("a directory");
-        let state = StateDirectory(root.path().join("state/postern"));
-        (root, state)
-    }
-
-    fn listeners() -> (SocketAddr, SocketAddr) {
-        (SocketAddr::from(([127, 0, 0, 1], 8080)), SocketAddr::from(([127, 0, 0, 1], 9464)))
-    }
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).expect("exists").permissions().mode() & 0o777
-    }
-
-    #[test]
-    fn is_private_and_goes_with_its_owner() {
-        let (_root, state) = directory();
-        assert_eq!(state.read().expect("nothing there"), None);
-        let key = state.fresh_key().expect("a key");
-        let (public, admin) = listeners();
-        let published = state.publish(&key, "127.0.0.1:9092", public, admin).expect("published");
-        assert_eq!(mode(&state.0), 0o700);
-        assert_eq!(mode(&state.0.join(FILE)), 0o600);
-        assert_eq!(mode(&key.file), 0o600);
-
-        let read = state.read().expect("readable").expect("is there");
-        assert_eq!(read, published.state);
-        let secret = crate::config::secrets::read(&read.key()).expect("is there");
-        assert_eq!(secret.expose(), key.secret.expose());
-        assert!(secret.expose().len() >= 32);
-
-        drop(published);
-        drop(key);
-        assert_eq!(fs::read_dir(&state.0).expect("exists").count(), 0);
-    }
-
-    #[test]
-    fn the_last_one_started_owns_it() {
-        let (_root, state) = directory();
-        let key = state.fresh_key().expect("a key");
-        let (public, admin) = listeners();
-        let first = state.publish(&key, "127.0.0.1:1", public, admin).expect("published");
-        let second = state.publish(&key, "127.0.0.1:2", public, admin).expect("published");
-        drop(first);
-        let read = state.read().expect("readable").expect("is there");
-        assert_eq!(read.bootstrap, "127.0.0.1:2");
-        drop(second);
-        assert_eq!(state.read().expect("nothing there"), None);
-    }
-
-    #[test]
-    fn what_a_killed_edge_left_is_ignored_and_swept() {
-        let (_root, state) = directory();
-        let key = state.fresh_key().expect("a key");
-        let (public, admin) = listeners();
-        let mut published = state.publish(&key, "127.0.0.1:1", public, admin).expect("published");
-        // No process has this id: it is above the largest that Linux gives.
-        published.state.pid = u32::MAX;
-        let json = serde_json::to_vec(&published.state).expect("is JSON");
-        replace(&published.file, &json).expect("can be written");
-        assert_eq!(state.read().expect("readable"), None);
-
-        let left = state.0.join(key_name(u32::MAX));
-        replace(&left, b"left behind").expect("can be written");
-        let _again = state.fresh_key().expect("a key");
-        assert!(!left.exists());
-    }
-
-    #[test]
-    fn nonsense_is_named() {
-        let (_root, state) = directory();
-        state.create().expect("can be created");
-        fs::write(state.0.join(FILE), "{").expect("can be written");
-        let error = state.read().expect_err("is nonsense");
-        assert!(format!("{error:#}").contains("delete it"), "{error:#}");
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@ mod envelope;
 mod gmail;
 mod malformed;
 mod pubsub;
+mod push;
 mod workspace;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -17,7 +18,7 @@ use jiff::Timestamp;
 
 pub(crate) use channels::Channels;
 pub(crate) use pubsub::Pubsub;
-pub use pubsub::{Feed, Push};
+pub use push::{Feed, Push};
 
 /// Inserts a header whose value is visible ASCII by construction.
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {

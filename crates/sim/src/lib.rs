@@ -34,6 +34,7 @@ pub mod oidc;
 mod delivery;
 mod scenario;
 
+pub mod google;
 pub mod graph;
 
 mod client;
@@ -43,6 +44,7 @@ mod report;
 
 pub use client::run;
 pub use delivery::{Delivery, Expected, Item, Reason, Record, RecordKey, Topic, Verdict};
+pub use google::{Feed, Push};
 pub use hook::{Claims, Forgery, HookError, KeyRing, Service};
 pub use load::{Load, LoadError, Pace, Retry, Target};
 pub use observer::{Finished, Observer, Outcome};

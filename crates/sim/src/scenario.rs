@@ -12,6 +12,7 @@ pub(crate) use world::{claims, tenant_name};
 
 use crate::{
     delivery::Delivery,
+    google::{Channels, Pubsub, Push},
     graph::Graph,
     hook::{HookError, KeyRing},
     rng::{Rng, Stream},
@@ -25,6 +26,20 @@ pub enum Provider {
         /// Signs the hook tokens of its subscriptions.
         ring: KeyRing,
         /// Its connections.
+        world: World,
+    },
+    /// A Pub/Sub push subscription of Google's: Gmail or Workspace Events.
+    Pubsub {
+        /// The subscription, as the receiver is configured for it.
+        push: Push,
+        /// The mailboxes that it tells of.
+        world: World,
+    },
+    /// The `web_hook` channels of Google Calendar and Google Drive.
+    Channels {
+        /// Signs the hook tokens of the channels.
+        ring: KeyRing,
+        /// Their connections.
         world: World,
     },
 }
@@ -70,6 +85,14 @@ pub enum ScenarioError {
     /// The time is not in the range in which hook tokens have days.
     #[error("the time {0} s is not between 1971 and 2148; give seconds since 1970-01-01 UTC")]
     Now(i64),
+    /// A push subscription that cannot be one.
+    #[error("the push subscription {source_name:?} cannot be played: {what}")]
+    Push {
+        /// Its source.
+        source_name: String,
+        /// What is wrong and what to do.
+        what: &'static str,
+    },
     /// The key ring cannot sign for this world.
     #[error(transparent)]
     Hook(#[from] HookError),
@@ -87,6 +110,8 @@ pub struct Scenario {
 #[derive(Debug)]
 enum Source {
     Graph(Box<Graph>),
+    Pubsub(Box<Pubsub>),
+    Channels(Box<Channels>),
 }
 
 impl Scenario {
@@ -95,6 +120,7 @@ impl Scenario {
     /// `now` is the time at which it is played, in seconds since 1970-01-01 UTC: expiries lie ahead
     /// of it, expired tokens behind. The same arguments give the same deliveries; ids of one seed
     /// come again in the next run, so whoever looks for records takes a seed of its own every time.
+    /// The bearer tokens of Pub/Sub pushes alone are renewed every half hour of a run.
     ///
     /// # Errors
     /// When a share, size or time is out of range, or the ring cannot sign.
@@ -115,6 +141,14 @@ impl Scenario {
                     world.check()?;
                     Source::Graph(Box::new(Graph::new(seed, now, ring, world)?))
                 }
+                Provider::Pubsub { push, world } => {
+                    world.check()?;
+                    Source::Pubsub(Box::new(Pubsub::new(seed, now, &mix, push, world)?))
+                }
+                Provider::Channels { ring, world } => {
+                    world.check()?;
+                    Source::Channels(Box::new(Channels::new(seed, now, ring, world)?))
+                }
             });
         }
         if sources.is_empty() {
@@ -131,6 +165,8 @@ impl Scenario {
         let source = &self.sources[rng.below(self.sources.len() as u64) as usize];
         let mut delivery = match source {
             Source::Graph(graph) => graph.delivery(&self.mix, origin, &mut rng),
+            Source::Pubsub(pubsub) => pubsub.delivery(&self.mix, origin, &mut rng),
+            Source::Channels(channels) => channels.delivery(&self.mix, origin, &mut rng),
         };
         delivery.sequence = sequence;
         delivery.repeats = (origin != sequence).then_some(origin);
@@ -157,7 +193,8 @@ impl Scenario {
         }
         if rng.chance(self.mix.slow) {
             delivery.slow = Some(self.mix.slow_for);
-            if self.mix.slow_for >= TOO_LATE {
+            // Who may not send at all is told so before the body is waited for.
+            if self.mix.slow_for >= TOO_LATE && delivery.expected.status != 401 {
                 delivery.expected.status = 408;
                 delivery.expected.items.clear();
             }

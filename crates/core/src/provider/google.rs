@@ -1,6 +1,7 @@
 //! Google: Gmail and Workspace Events through Pub/Sub, Calendar and Drive channels.
 
 mod channel;
+mod envelope;
 mod gmail;
 pub mod oidc;
 mod pubsub;

@@ -149,6 +149,19 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test]
+async fn a_sender_that_reads_no_answers_is_cut_off() {
+    let gateway = Gateway::start().await;
+    let mut wire = gateway.connect().await;
+    let token = "x".repeat(1_000);
+    let requests = post(&format!("{GRAPH}?validationToken={token}"), "").repeat(100);
+    // Until its answers fill the buffers of both sides, and the requests after them.
+    let flood = async { while wire.try_send(&requests).await {} };
+    tokio::time::timeout(Duration::from_secs(20), flood).await.expect("cut off, not held for ever");
+    gateway.until("closed", |gateway| gateway.gauge("postern_connections") == 0.0).await;
+    gateway.assert_serves("n-1").await;
+}
+
+#[tokio::test]
 async fn many_connections_at_once_are_all_served() {
     let gateway = std::sync::Arc::new(Gateway::start().await);
     gateway.kafka.plan(Plan::Delay(Duration::from_millis(20)));

@@ -89,7 +89,8 @@ fn source_name(text: &str) -> Result<(), String> {
 /// Tokens must have it exactly: a blank at an end would refuse them all.
 fn audience_text(text: &str) -> Result<String, String> {
     if text.len() > LONGEST_AUDIENCE || text.chars().any(char::is_control) || text.trim() != text {
-        let message = "takes at most 2048 bytes without control characters and without blanks at either end";
+        let message =
+            "takes at most 2048 bytes without control characters and without blanks at either end";
         return Err(message.to_owned());
     }
     Ok(text.to_owned())

@@ -172,7 +172,7 @@ pub(crate) struct DenyRule {
 pub(crate) struct Endpoints {
     /// Where providers reach us.
     pub(crate) ingress_addresses: Vec<IpNet>,
-    /// Where fetchers come from.
+    /// Where postern and fetchers come from.
     pub(crate) egress_addresses: Vec<IpNet>,
     /// When they changed last.
     pub(crate) changed: Option<Date>,

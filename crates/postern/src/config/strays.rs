@@ -51,7 +51,8 @@ fn judge(path: &Path, value: &Value, known: &Known) -> Option<(Path, String)> {
     if known.maps.iter().any(|map| path.starts_with(map)) || known.lists.contains(top) {
         return None;
     }
-    if known.families.contains(top) && path.len() <= 2 {
+    let family = list_of(top).unwrap_or(top);
+    if known.families.contains(family) && (path.len() <= 2 || family != top) {
         return None;
     }
     if empty && path.len() == 1 && list_of(top).is_some_and(|list| known.lists.contains(list)) {
@@ -63,10 +64,6 @@ fn judge(path: &Path, value: &Value, known: &Known) -> Option<(Path, String)> {
     }
     if let Some(key) = known.keys.iter().find(|key| path.starts_with(key)) {
         return Some((key.clone(), "takes a value, not a table".to_owned()));
-    }
-    if let Some(family) = list_of(top).filter(|name| known.families.contains(*name)) {
-        let message = format!("holds tables with names: write [{family}.<name>] above each");
-        return Some((vec![family.to_owned()], message));
     }
     if let Some(section) = list_of(top).map(|name| vec![name.to_owned()])
         && known.is_section(&section)

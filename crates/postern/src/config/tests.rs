@@ -1,5 +1,7 @@
 //! Is the annotated example complete and right, and do all problems come at once?
 
+use postern_core::service::Service;
+
 use super::raw::Raw;
 use super::read::Reader;
 use super::settings::Server;
@@ -24,7 +26,8 @@ fn the_example_passes_the_check() {
     let serve = for_serve(&source).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(serve.kafka.properties["sasl.password"], "hunter2");
     assert_eq!(serve.trust.ring().map(postern_core::key_ring::KeyRing::signing_kid), Some("k2"));
-    assert!(serve.trust.covers(postern_core::service::Service::Graph));
+    assert!(serve.trust.covers(Service::Graph));
+    assert_eq!(serve.settings.pubsub[0].name, "gmail");
 }
 
 #[test]
@@ -43,7 +46,12 @@ fn the_example_names_every_key() {
     for list in &known.lists {
         assert!(raw.under(&[format!("{list}[0]")]).count() > 0, "the example lacks [[{list}]]");
     }
-    assert!(known.keys.len() > 30, "the keys are found at all");
+    for family in &known.families {
+        let named = raw.under(std::slice::from_ref(family)).any(|(at, _)| at.len() > 1);
+        assert!(named, "the example lacks [{family}.<name>]");
+    }
+    assert!(known.families.contains("pubsub"), "the sections of named tables are found at all");
+    assert!(known.keys.len() > 35, "the keys are found at all: {}", known.keys.len());
 }
 
 #[test]
@@ -56,6 +64,18 @@ fn the_example_shows_the_defaults() {
     assert_eq!(example.kafka.topics, defaults.kafka.topics);
     assert_eq!(example.kafka.mode, defaults.kafka.mode);
     assert_eq!(example.cloud, defaults.cloud);
+    assert_eq!(example.google, defaults.google);
+    let without = |key: &str| -> String {
+        EXAMPLE
+            .lines()
+            .filter(|line| !line.starts_with(key))
+            .map(|line| format!("{line}\n"))
+            .collect()
+    };
+    for key in ["audience", "wrapped"] {
+        assert_ne!(without(key).len(), EXAMPLE.len(), "{key}");
+        assert_eq!(testing::settings(&without(key)).pubsub, example.pubsub, "{key}");
+    }
     assert_eq!(example.quarantine, defaults.quarantine);
 }
 
@@ -84,6 +104,36 @@ fn problems_of_values_and_of_files_come_together_in_the_order_of_lines() {
         ]
     );
     assert!(error.to_string().starts_with("5 problems in the configuration /"), "{error}");
+}
+
+#[test]
+fn properties_that_only_fail_together_are_a_problem_too() {
+    let files = Files::new();
+    let key = files.write("k1", [b'x'; 32]);
+    let password = files.write("password", "hunter2\n");
+    let check = |properties: &str| {
+        let text = format!(
+            "[hook_tokens]\nkeys = {{ k1 = {key:?} }}\n[kafka]\nbootstrap_servers = \"k:9092\"\n\
+             property_files = {{ \"sasl.password\" = {password:?} }}\n[kafka.properties]\n{properties}"
+        );
+        let file = files.write("postern.toml", text);
+        let source = Source::default().with_file(Some(file.into()));
+        let kafka = for_kafka(&source).err().map(|error| error.problems);
+        assert_eq!(for_serve(&source).err().map(|error| error.problems), kafka);
+        kafka.unwrap_or_default()
+    };
+    let sasl = "\"security.protocol\" = \"SASL_PLAINTEXT\"\n\"sasl.username\" = \"u\"\n";
+    assert_eq!(check(&format!("{sasl}\"sasl.mechanism\" = \"SCRAM-SHA-512\"")), []);
+    let missing = files.path("ca.pem");
+    let ssl = format!("\"security.protocol\" = \"SSL\"\n\"ssl.ca.location\" = {missing:?}");
+    let problems = check(&ssl);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].key, "kafka.properties");
+    assert!(problems[0].message.contains("ssl.ca.location"), "{}", problems[0]);
+    // What is faulty by itself is said once, not again because it is missing.
+    let problems = check(&format!("{ssl}\nnonsense = 5"));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].key, "kafka.properties.nonsense");
 }
 
 #[test]

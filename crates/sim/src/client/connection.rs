@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, StatusCode, Version, header};
+use http::{HeaderValue, Request, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -98,6 +98,10 @@ fn request(delivery: &Delivery, target: &Target) -> Request<Outgoing> {
     let headers = request.headers_mut();
     headers.clone_from(&delivery.headers);
     headers.insert(header::HOST, target.host_header.clone());
+    if delivery.body.is_empty() {
+        // hyper writes no length of nothing; the providers' senders do.
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     request
 }
 

@@ -145,7 +145,7 @@ impl Envelope<'_> {
             ("x-goog-pubsub-subscription-name", self.subscription),
             ("x-goog-pubsub-message-id", self.id),
             ("x-goog-pubsub-publish-time", self.id.map(|_| self.published)),
-            ("x-goog-pubsub-ordering-key", self.odd.then_some("key")),
+            ("x-goog-pubsub-ordering-key", self.id.filter(|_| self.odd).map(|_| "key")),
         ];
         for (name, value) in given {
             if let Some(value) = value {

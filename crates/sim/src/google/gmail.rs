@@ -6,11 +6,7 @@ use super::{
     envelope::{Message, object},
     pubsub::Account,
 };
-use crate::{
-    delivery::Record,
-    rng::Rng,
-    text::encode,
-};
+use crate::{delivery::Record, rng::Rng, text::encode};
 
 static CHANGED: [Record; 1] = [Record::event("io.postern.mailbox.changed.v1")];
 

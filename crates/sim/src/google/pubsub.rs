@@ -8,49 +8,18 @@ use http::{HeaderMap, HeaderValue, Uri, header};
 use super::{
     bearer::Bearers,
     envelope::{Envelope, Message},
-    gmail, malformed, sender, time, workspace,
+    gmail, malformed,
+    push::{Feed, Push, event_source},
+    sender, time, workspace,
 };
 use crate::{
     delivery::{Delivery, Expected, Item, Reason, RecordKey, Verdict},
-    oidc::{self, JwtForgery, Signer},
+    hook::Forgery,
+    oidc::{self, JwtForgery},
     rng::Rng,
     scenario::{Mix, ScenarioError, World},
     text::encode,
 };
-
-/// Where an unnamed subscription of a receiver that takes any comes from.
-const ANY_SUBSCRIPTION: &str = "projects/postern-sim/subscriptions/push";
-
-/// A push subscription of Google's, as the receiver is configured for it.
-#[derive(Clone, Debug)]
-pub struct Push {
-    /// The `{source}` of the route `/v1/google/pubsub/{source}`.
-    pub source: String,
-    /// The audience of its tokens.
-    pub audience: String,
-    /// The service account that its tokens name.
-    pub service_account: String,
-    /// `projects/P/subscriptions/S`; `None` when the receiver takes any.
-    pub subscription: Option<String>,
-    /// The tenant that the receiver has for it; `None` when the broker resolves by address. With one,
-    /// all mailboxes are that tenant's.
-    pub tenant: Option<String>,
-    /// Whether messages are wrapped in JSON; else metadata stands in headers.
-    pub wrapped: bool,
-    /// What is published.
-    pub feed: Feed,
-    /// Signs the tokens.
-    pub signer: Signer,
-}
-
-/// What is published to the topic of a push subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Feed {
-    /// Gmail's watch: a mailbox has changed.
-    Gmail,
-    /// The Workspace Events API: CloudEvents of Drive and others, and of its subscriptions.
-    Workspace,
-}
 
 /// Whose message it is.
 pub(super) struct Account<'a> {
@@ -104,7 +73,7 @@ impl Pubsub {
             }
             oidc::warm_up(&mix.jwt_forgeries);
         }
-        let subscription = push.subscription.as_deref().unwrap_or(ANY_SUBSCRIPTION).to_owned();
+        let subscription = push.named_subscription().to_owned();
         let named: Arc<str> = event_source(&subscription).into();
         let unnamed = match push.subscription {
             Some(_) => Arc::clone(&named),
@@ -115,8 +84,7 @@ impl Pubsub {
         if push.wrapped {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let bearers =
-            Bearers::new(push.signer.clone(), &push.audience, &push.service_account, now);
+        let bearers = Bearers::new(push.signer.clone(), &push.audience, &push.service_account, now);
         let uri = uri.parse().expect("a percent-encoded path");
         Ok(Self { seed, now, world, push, uri, headers, bearers, subscription, named, unnamed })
     }
@@ -124,33 +92,33 @@ impl Pubsub {
     /// The delivery with this number. All draws come from `rng`.
     pub(crate) fn delivery(&self, mix: &Mix, sequence: u64, rng: &mut Rng) -> Delivery {
         let bad = rng.chance(mix.forged).then(|| self.bad(mix, rng));
+        // Faults that exclude each other, so that each delivery has one reason.
+        let foreign = matches!(bad, Some(Bad::OtherSubscription));
+        let malformed = rng.chance(mix.malformed) && !foreign;
         let nameless = rng.chance(mix.without_id) && self.may_be_nameless();
+        let unusable = rng.chance(mix.unusable) && !malformed && !foreign && !nameless;
         // Seed and place in decimal digits, as Pub/Sub's ids are: no two messages share one.
         let id = format!("{}{sequence:012}", self.seed);
+        let (other_id, other_subscription) = (format!("{id}0"), self.other_subscription(rng));
         let account = self.account(nameless.then(|| format!("{:x}-{sequence:x}", self.seed)), rng);
-        let odd = rng.chance(mix.odd);
+        let published = time("%Y-%m-%dT%H:%M:%S.749Z", self.now - rng.below(60) as i64);
+        // Where no id is told, a subscription may be; unwrapped it stands beside the id or not at all.
+        let told = !nameless || (self.push.wrapped && rng.chance(0.5));
         let mut envelope = Envelope {
             id: (!nameless).then_some(&id),
             other_id: None,
-            published: &time("%Y-%m-%dT%H:%M:%S.749Z", self.now - rng.below(60) as i64),
-            // Where it tells no id it may tell no subscription either; unwrapped it cannot.
-            subscription: (!nameless || (self.push.wrapped && rng.chance(0.5)))
-                .then_some(&self.subscription),
+            published: &published,
+            subscription: told.then_some(&self.subscription),
             bare_data: false,
-            odd,
+            odd: rng.chance(mix.odd),
         };
-        let other_id = format!("{id}0");
-        let mut message = if rng.chance(mix.unusable) && !nameless {
+        let mut message = if unusable {
             self.unusable(&account, &mut envelope, &other_id, rng)
         } else {
-            match self.push.feed {
-                Feed::Gmail => gmail::message(&account, odd, rng),
-                Feed::Workspace => workspace::message(&account, mix, rng),
-            }
+            self.message(&account, mix, rng)
         };
-        let other = self.other_subscription(rng);
-        if matches!(bad, Some(Bad::OtherSubscription)) {
-            envelope.subscription = Some(&other);
+        if foreign {
+            envelope.subscription = Some(&other_subscription);
             message.verdict = Verdict::Quarantined(Reason::TenantMismatch);
         }
         let mut headers = self.headers.clone();
@@ -159,7 +127,7 @@ impl Pubsub {
         } else {
             envelope.unwrapped(&message, &mut headers)
         };
-        if rng.chance(mix.malformed) {
+        if malformed {
             body = self.malformed(&body, rng);
             message.verdict = Verdict::Quarantined(Reason::UnreadableBody);
         }
@@ -168,14 +136,19 @@ impl Pubsub {
             _ => None,
         };
         self.authorize(forgery, &mut headers, rng);
-        let expected = match forgery {
-            Some(_) => Expected { status: 401, echo: None, items: Vec::new() },
-            None => {
-                let items = vec![self.item(&envelope, message)];
-                Expected { status: 204, echo: None, items }
-            }
+        let (status, items) = match forgery {
+            Some(_) => (401, Vec::new()),
+            None => (204, vec![self.item(&envelope, message)]),
         };
+        let expected = Expected { status, echo: None, items };
         Delivery::post(sequence, self.uri.clone(), &Arc::new(headers), body, expected)
+    }
+
+    fn message(&self, account: &Account<'_>, mix: &Mix, rng: &mut Rng) -> Message {
+        match self.push.feed {
+            Feed::Gmail => gmail::message(account, rng.chance(mix.odd), rng),
+            Feed::Workspace => workspace::message(account, mix, rng),
+        }
     }
 
     fn item(&self, envelope: &Envelope<'_>, message: Message) -> Item {
@@ -204,9 +177,10 @@ impl Pubsub {
         }
     }
 
+    /// One of the ways of the mix; a message of another subscription only where it is one.
     fn bad(&self, mix: &Mix, rng: &mut Rng) -> Bad {
-        let mismatch = self.push.subscription.is_some()
-            && mix.forgeries.contains(&crate::hook::Forgery::TenantMismatch);
+        let mismatch =
+            self.push.subscription.is_some() && mix.forgeries.contains(&Forgery::TenantMismatch);
         let ways = mix.jwt_forgeries.len() + usize::from(mismatch);
         let way = rng.below(ways as u64) as usize;
         mix.jwt_forgeries.get(way).map_or(Bad::OtherSubscription, |forgery| Bad::Jwt(*forgery))
@@ -237,10 +211,7 @@ impl Pubsub {
         let verdict = Verdict::Quarantined(Reason::UnusableItem);
         let way = rng.below(if wrapped { 8 } else { 4 });
         if way >= 6 {
-            let message = match self.push.feed {
-                Feed::Gmail => gmail::message(account, false, rng),
-                Feed::Workspace => workspace::message(account, &Mix::default(), rng),
-            };
+            let message = self.message(account, &Mix::default(), rng);
             if way == 6 {
                 envelope.other_id = Some(other_id);
             } else {
@@ -274,38 +245,4 @@ impl Pubsub {
             _ => format!("projects/other-{:x}/subscriptions/push", rng.below(1 << 16)),
         }
     }
-}
-
-impl Push {
-    fn check(&self) -> Result<(), ScenarioError> {
-        let fault = |what| Err(ScenarioError::Push { source_name: self.source.clone(), what });
-        for (name, text) in [
-            ("its source is empty; name the one of the route", &self.source),
-            ("its audience is empty; give the receiver's", &self.audience),
-            ("its service account is empty; give the receiver's", &self.service_account),
-        ] {
-            if text.is_empty() {
-                return fault(name);
-            }
-        }
-        if self.tenant.as_deref() == Some("") {
-            return fault("its tenant is empty; leave it out or fill it");
-        }
-        let named = self.subscription.as_deref().unwrap_or(ANY_SUBSCRIPTION);
-        let parts: Vec<_> = named.split('/').collect();
-        let well_formed = matches!(parts[..], ["projects", project, "subscriptions", name]
-            if !project.is_empty() && !name.is_empty())
-            && named.bytes().all(|byte| byte.is_ascii_graphic());
-        if well_formed {
-            Ok(())
-        } else {
-            fault("its subscription is not projects/PROJECT/subscriptions/NAME")
-        }
-    }
-}
-
-/// CloudEvents `source` of a subscription's messages.
-fn event_source(subscription: &str) -> String {
-    let parts: Vec<_> = subscription.split('/').map(encode).collect();
-    format!("//pubsub.googleapis.com/{}", parts.join("/"))
 }

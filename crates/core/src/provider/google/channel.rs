@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use crate::batch::{Batch, Topic};
 use crate::claims::Claims;
@@ -68,11 +70,11 @@ pub(crate) fn verify<'b>(
     let number = Some(number).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let number = number.and_then(|text| text.parse().ok()).ok_or(Rejection::Unreadable)?;
     let state = mandatory(headers, RESOURCE_STATE)?;
-    let token = one(headers, CHANNEL_TOKEN)?;
-    let expires = one(headers, CHANNEL_EXPIRATION)?.and_then(http_date);
-    let resource_id = one(headers, RESOURCE_ID)?.filter(|id| !id.is_empty());
-    let resource_uri = one(headers, RESOURCE_URI)?.filter(|uri| !uri.is_empty());
-    let changed = changed(headers)?;
+    let token = one(headers, CHANNEL_TOKEN)?.map(text);
+    let expires = optional(headers, CHANNEL_EXPIRATION)?.and_then(http_date);
+    let resource_id = optional(headers, RESOURCE_ID)?;
+    let resource_uri = optional(headers, RESOURCE_URI)?;
+    let changed = changed(headers);
 
     let mut verified = Verified {
         service,
@@ -84,7 +86,12 @@ pub(crate) fn verify<'b>(
         traceparent: delivery.traceparent,
         received: delivery.received,
     };
-    match trust.judge(service, token, None, delivery.received.day()) {
+    let judged = match token {
+        // Neither a hook token nor a static secret is anything but text.
+        Some(None) => Judgement::Untrusted(Reason::MalformedToken),
+        token => trust.judge(service, token.flatten(), None, delivery.received.day()),
+    };
+    match judged {
         Judgement::Denied => verified.denied = 1,
         Judgement::Untrusted(reason) => verified.untrusted.push(Untrusted { index: 0, reason }),
         Judgement::Genuine(claims) => {
@@ -104,37 +111,46 @@ pub(crate) fn verify<'b>(
     Ok(verified)
 }
 
-/// A header that comes at most once; values keep neither the spaces around them nor anything but text.
-fn one<'b>(headers: &'b HeaderMap, name: &str) -> Result<Option<&'b str>, Rejection> {
+/// A header that comes at most once.
+fn one<'b>(headers: &'b HeaderMap, name: &str) -> Result<Option<&'b HeaderValue>, Rejection> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => text(value).map(Some),
+        (value, None) => Ok(value),
         _ => Err(Rejection::Unreadable),
     }
 }
 
-fn text(value: &http::HeaderValue) -> Result<&str, Rejection> {
-    std::str::from_utf8(value.as_bytes()).map(str::trim).map_err(|_| Rejection::Unreadable)
+/// A value without the spaces around it; `None` where it is no text.
+fn text(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).map(str::trim).ok()
 }
 
 fn mandatory<'b>(headers: &'b HeaderMap, name: &str) -> Result<&'b str, Rejection> {
-    one(headers, name)?.filter(|value| !value.is_empty()).ok_or(Rejection::Unreadable)
+    optional(headers, name)?.ok_or(Rejection::Unreadable)
+}
+
+/// A header without which the rest is worth publishing: what cannot be read of it is as absent.
+fn optional<'b>(headers: &'b HeaderMap, name: &str) -> Result<Option<&'b str>, Rejection> {
+    Ok(one(headers, name)?.and_then(text).filter(|value| !value.is_empty()))
 }
 
 /// The one header that is a list, in one line or in several.
-fn changed(headers: &HeaderMap) -> Result<Option<Vec<&str>>, Rejection> {
-    let mut words = Vec::new();
-    for line in headers.get_all(CHANGED) {
-        words.extend(text(line)?.split(',').map(str::trim).filter(|word| !word.is_empty()));
-    }
-    Ok((!words.is_empty()).then_some(words))
+fn changed(headers: &HeaderMap) -> Option<Vec<&str>> {
+    let lines = headers.get_all(CHANGED).iter().filter_map(text);
+    let words = lines.flat_map(|line| line.split(',').map(str::trim));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    (!words.is_empty()).then_some(words)
 }
 
-/// An HTTP date (`Tue, 19 Nov 2013 01:13:52 GMT`); `None` for anything else.
+/// An HTTP date in any of its three forms (RFC 9110, section 5.6.7); `None` for anything else.
 fn http_date(text: &str) -> Option<UnixMillis> {
-    let instant = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(UnixMillis(instant.as_millisecond()))
+    const OBSOLETE: [&str; 2] = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let obsolete = || {
+        let civil = OBSOLETE.iter().find_map(|form| DateTime::strptime(form, text).ok());
+        TimeZone::UTC.to_timestamp(civil?).ok()
+    };
+    let instant = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
+    instant.or_else(obsolete).map(|instant| UnixMillis(instant.as_millisecond()))
 }
 
 /// Writes the record of a notification.

@@ -3,17 +3,19 @@
 //! Source: Google Cloud, "Authenticate push subscriptions"; RFC 7519; RFC 8725 for what is not taken from a token:
 //! no header member but `kid` is followed anywhere, and RS256 is the only algorithm.
 
-use aws_lc_rs::rsa::PublicKeyComponents;
+mod key_set;
+
 use aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess};
 use sha2::{Digest as _, Sha256};
 
 use super::source::PubsubSource;
 use crate::json::{Faults, Json, Members, Name, Text};
 use crate::time::UnixMillis;
+
+pub use key_set::{KeySet, KeySetError};
 
 /// Google's issuer, in both spellings that it uses.
 const ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
@@ -66,68 +68,6 @@ impl<'h> Bearer<'h> {
     }
 }
 
-/// Google's public keys, by key id.
-#[derive(Debug, Default)]
-pub struct KeySet {
-    keys: Vec<(String, PublicKeyComponents<Vec<u8>>)>,
-}
-
-/// A key set cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeySetError {
-    /// No JSON Web Key Set.
-    #[error("it is no JSON Web Key Set")]
-    Unreadable,
-    /// No usable key in it: keeping the old set is safer.
-    #[error("it holds no RSA key for signatures")]
-    Empty,
-}
-
-#[derive(Deserialize)]
-struct Jwks {
-    keys: Vec<serde_json::Value>,
-}
-
-/// RFC 7517 and RFC 7518, section 6.3.
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    kid: String,
-    n: String,
-    e: String,
-    #[serde(default)]
-    alg: Option<String>,
-    #[serde(default, rename = "use")]
-    usage: Option<String>,
-}
-
-impl KeySet {
-    /// Reads a JSON Web Key Set; keys of other kinds are passed over.
-    ///
-    /// # Errors
-    /// When it is none, or holds no usable key.
-    pub fn parse(json: &[u8]) -> Result<Self, KeySetError> {
-        let jwks: Jwks = serde_json::from_slice(json).map_err(|_| KeySetError::Unreadable)?;
-        let keys: Vec<_> = jwks.keys.into_iter().filter_map(rsa_key).collect();
-        if keys.is_empty() { Err(KeySetError::Empty) } else { Ok(Self { keys }) }
-    }
-
-    fn key(&self, kid: &str) -> Option<&PublicKeyComponents<Vec<u8>>> {
-        self.keys.iter().find(|(id, _)| id == kid).map(|(_, key)| key)
-    }
-}
-
-fn rsa_key(value: serde_json::Value) -> Option<(String, PublicKeyComponents<Vec<u8>>)> {
-    let jwk: Jwk = serde_json::from_value(value).ok()?;
-    let is = |word: &Option<String>, wanted: &str| word.as_ref().is_none_or(|word| word == wanted);
-    let usable = jwk.kty == "RSA" && is(&jwk.alg, "RS256") && is(&jwk.usage, "sig");
-    let n = BASE64_URL_SAFE_NO_PAD.decode(jwk.n).ok()?;
-    let e = BASE64_URL_SAFE_NO_PAD.decode(jwk.e).ok()?;
-    // Below 2,048 bits the verification would refuse every signature anyway.
-    let sized = (256..=1_024).contains(&n.len()) && (1..=8).contains(&e.len());
-    (usable && sized && !jwk.kid.is_empty()).then_some((jwk.kid, PublicKeyComponents { n, e }))
-}
-
 /// Verifies tokens, and remembers those that were good.
 #[derive(Debug)]
 pub struct Verifier {
@@ -139,6 +79,8 @@ pub struct Verifier {
 struct Good {
     source: String,
     kid: String,
+    /// The key that signed it.
+    print: [u8; 32],
     times: Times,
 }
 
@@ -179,7 +121,7 @@ impl Verifier {
         let digest: [u8; 32] = Sha256::digest(bearer.token.as_bytes()).into();
         if let Some(good) = self.good.get(&digest)
             && good.source == source.name
-            && keys.key(&good.kid).is_some()
+            && keys.key(&good.kid).is_some_and(|key| key.print == good.print)
         {
             return if good.times.hold(now) { Ok(()) } else { Err(AuthError::Unauthenticated) };
         }
@@ -206,9 +148,10 @@ fn prove(
     let times = claims.accepted_by(source).filter(|times| times.hold(now)).ok_or(refused)?;
     let signature = decode(bearer.signature)?;
     let key = keys.key(&kid).ok_or(AuthError::UnknownKey)?;
-    key.verify(&RSA_PKCS1_2048_8192_SHA256, bearer.signed.as_bytes(), &signature)
+    key.rsa
+        .verify(&RSA_PKCS1_2048_8192_SHA256, bearer.signed.as_bytes(), &signature)
         .map_err(|_| refused)?;
-    Ok(Good { source: source.name.clone(), kid: kid.into_owned(), times })
+    Ok(Good { source: source.name.clone(), kid: kid.into_owned(), print: key.print, times })
 }
 
 /// Reads an object in which nothing that is read is faulty.

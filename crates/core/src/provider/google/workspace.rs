@@ -3,10 +3,7 @@
 //! Source: Google Workspace Events API, "Subscription lifecycle events" and "Drive events"; CloudEvents, Pub/Sub protocol
 //! binding: attributes `ce-*` (binary mode), or a content type `application/cloudevents` (structured mode).
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use serde_json::Value;
+mod payload;
 
 use super::pubsub::Message;
 use crate::batch::{Batch, Topic};
@@ -18,93 +15,15 @@ use crate::mailbox_event::{
     partition_key,
 };
 use crate::percent;
-use crate::time::UnixMillis;
+
+pub(super) use payload::{Event, is_cloud_event};
 
 const SERVICE: &str = "workspace-events";
 /// Lower-case beginnings of the types that are known.
 const FILE_TYPES: &str = "google.workspace.drive.file.v3.";
 const LIFECYCLE_TYPES: &str = "google.workspace.events.subscription.v1.";
-/// Where a subscription's and a file's names begin.
-const SUBSCRIPTIONS: &str = "//workspaceevents.googleapis.com/subscriptions/";
-const FILES: &str = "//drive.googleapis.com/files/";
-
-/// A CloudEvent of Workspace, as far as postern reads it.
-#[derive(Debug)]
-pub(super) struct Event {
-    /// As the provider spells it.
-    r#type: String,
-    /// The id of the Workspace subscription.
-    subscription: Option<String>,
-    subject: Option<String>,
-    file: Option<String>,
-    expires: Option<UnixMillis>,
-}
-
-/// Whether a message's attributes say that it carries a CloudEvent.
-pub(super) fn is_cloud_event(attributes: &BTreeMap<String, String>) -> bool {
-    is_structured(attributes) || attributes.keys().any(|name| name.starts_with("ce-"))
-}
-
-fn is_structured(attributes: &BTreeMap<String, String>) -> bool {
-    let content_type =
-        attributes.get("content-type").map(|value| value.trim().to_ascii_lowercase());
-    content_type.is_some_and(|value| value.starts_with("application/cloudevents"))
-}
-
-/// A structured-mode event; lifecycle samples spell `spec_version`, which is not read.
-#[derive(Deserialize)]
-struct Structured {
-    r#type: String,
-    #[serde(default)]
-    source: Option<String>,
-    #[serde(default)]
-    subject: Option<String>,
-    #[serde(default)]
-    data: Value,
-}
 
 impl Event {
-    /// Reads the CloudEvent of a message; `None` for what is none.
-    pub(super) fn read(attributes: &BTreeMap<String, String>, data: &[u8]) -> Option<Self> {
-        let event = if is_structured(attributes) {
-            serde_json::from_slice(data).ok()?
-        } else {
-            let attribute = |name: &str| attributes.get(name).cloned();
-            let data =
-                if data.is_empty() { Value::Null } else { serde_json::from_slice(data).ok()? };
-            Structured {
-                r#type: attribute("ce-type")?,
-                source: attribute("ce-source"),
-                subject: attribute("ce-subject"),
-                data,
-            }
-        };
-        if event.r#type.is_empty() {
-            return None;
-        }
-        // Guides spell members in both cases, and every part of them may be missing.
-        let text = |names: &[&str]| {
-            let found = names.iter().find_map(|name| event.data.pointer(name));
-            found.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-        };
-        let last = |name: &str, start: &str| name.strip_prefix(start).map(str::to_owned);
-        let subscription = text(&["/subscription/name"])
-            .and_then(|name| last(&name, "subscriptions/"))
-            .or_else(|| event.source.as_deref().and_then(|source| last(source, SUBSCRIPTIONS)))
-            .filter(|id| !id.is_empty());
-        let file = text(&["/file/id", "/file/fileId", "/file/file_id"])
-            .or_else(|| event.subject.as_deref().and_then(|subject| last(subject, FILES)))
-            .filter(|id| !id.is_empty());
-        let expires = text(&["/subscription/expireTime", "/subscription/expire_time"]);
-        Some(Self {
-            r#type: event.r#type,
-            subscription,
-            subject: event.subject.filter(|subject| !subject.is_empty()),
-            file,
-            expires: expires.as_deref().and_then(UnixMillis::parse),
-        })
-    }
-
     /// Appends the event's records; `false`, and nothing is appended, where one is larger than Kafka takes.
     pub(super) fn write(
         &self,
@@ -114,23 +33,23 @@ impl Event {
         batch: &mut Batch,
     ) -> bool {
         let lower = self.r#type.to_ascii_lowercase();
-        let said = Said { event: self, message, delivery, form };
+        let told = Told { event: self, message, delivery, form };
         match lower.strip_prefix(LIFECYCLE_TYPES) {
-            Some(word) => said.write_lifecycle(word, batch),
-            None => said.write_change(lower.strip_prefix(FILE_TYPES), batch),
+            Some(word) => told.write_lifecycle(word, batch),
+            None => told.write_change(lower.strip_prefix(FILE_TYPES), batch),
         }
     }
 }
 
 /// An event with what came around it.
-struct Said<'a> {
+struct Told<'a> {
     event: &'a Event,
     message: &'a Message<'a>,
     delivery: &'a Verified<'a>,
     form: &'a Form,
 }
 
-impl Said<'_> {
+impl Told<'_> {
     fn tenant(&self) -> Option<&str> {
         self.message.source.tenant.as_deref()
     }
@@ -164,7 +83,7 @@ impl Said<'_> {
             None => (Kind::Other, Change::Changed),
         };
         let fetchable = kind == Kind::File && change != Change::Removed;
-        let url = self.event.file.as_deref().filter(|_| fetchable).map(file_url);
+        let url = self.event.file.as_deref().filter(|_| fetchable).and_then(file_url);
         let data = MailboxEvent {
             provider: Provider::Google,
             service: SERVICE,
@@ -274,9 +193,10 @@ impl Said<'_> {
     }
 }
 
-/// Where a file's metadata is read: a fixed host and an encoded id.
-fn file_url(id: &str) -> String {
+/// Where a file's metadata is read: a fixed host and an encoded id. `None`: a client would take the id for a step out of
+/// the path.
+fn file_url(id: &str) -> Option<String> {
     let mut url = String::from("https://www.googleapis.com/drive/v3/files/");
     percent::encode_into(&mut url, id);
-    url
+    (id != "." && id != "..").then_some(url)
 }

@@ -95,6 +95,11 @@ impl Wire {
         drop(sent.expect("taken or refused, not held up"));
     }
 
+    /// Sends bytes; `false` once the other side has ended the connection.
+    pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
+    }
+
     /// Ends the sending half.
     pub(crate) async fn finish(&mut self) {
         drop(self.stream.shutdown().await);

@@ -103,6 +103,10 @@ impl Reader<'_> {
     fn names_in_file(&mut self, key: &str) -> BTreeMap<String, usize> {
         let section = path(key);
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
+        if let Some(place) = self.place(&format!("{key}[0]")) {
+            let message = format!("holds tables with names: write [{key}.<name>] above each");
+            self.problems.push(Problem::at(key, place, message));
+        }
         for (at, leaf) in self.raw.under(&section) {
             let table = leaf.value == Value::EmptyTable;
             match &at[section.len()..] {

@@ -62,6 +62,9 @@ fn numbers_have_bounds() {
             "from 1 to 1000000",
         );
     }
+    for value in ["0", "2001"] {
+        refused(&format!("[limits]\nitems = {value}"), "limits.items", "from 1 to 2000");
+    }
     for value in ["\"3s\"", "\"0s\"", "\"2501ms\""] {
         refused(&format!("[server]\ndeadline = {value}"), "server.deadline", "from 200ms to 2.5s");
     }
@@ -177,8 +180,16 @@ fn tables_of_lists_say_what_they_lack() {
         "static_secret[0].host",
         "unknown key",
     );
-    let calendar = "[[static_secret]]\nservice = \"calendar\"\nfile = \"/a\"\ntenant = \"t\"";
-    refused(calendar, "static_secret[0].service", "takes graph");
+    for service in ["graph", "calendar", "drive"] {
+        let text =
+            format!("[[static_secret]]\nservice = \"{service}\"\nfile = \"/a\"\ntenant = \"t\"");
+        assert_eq!(good(&text).static_secrets[0].service.as_str(), service);
+    }
+    for service in ["ews", "gmail", "hush"] {
+        let text =
+            format!("[[static_secret]]\nservice = \"{service}\"\nfile = \"/a\"\ntenant = \"t\"");
+        refused(&text, "static_secret[0].service", "takes graph, calendar or drive");
+    }
     assert_eq!(problems("[[static_secret]]").len(), 3);
     refused("[[deny]]\nuser = \"u\"", "deny[0].tenant", "missing");
     refused("[[deny]]\ntenant = \"t\"\n[[deny]]", "deny[1].tenant", "missing");
@@ -200,7 +211,7 @@ fn a_rule_with_a_faulty_user_does_not_deny_the_tenant() {
 fn what_is_unknown_is_named_once_with_what_may_have_been_meant() {
     refused("[spool]\ndir = \"/x\"\nmax_bytes = \"1GiB\"", "spool", "unknown section");
     refused("[spool]", "spool", "unknown section");
-    refused("[[pubsub]]\naudience = \"x\"", "pubsub[0]", "unknown section");
+    refused("[[tls]]\ncert = \"x\"", "tls[0]", "unknown section");
     refused("[sever]\npublic = \"127.0.0.1:1\"", "sever", "did you mean server?");
     refused("[server]\nlisten = \"127.0.0.1:1\"", "server.listen", "unknown key");
     refused("[kafka]\nbootstrap_server = \"a:1\"", "kafka.bootstrap_server", "bootstrap_servers?");
@@ -265,7 +276,7 @@ fn wrong_variables_are_problems_named_by_the_variable() {
         ("POSTERN_SPOOL__DIR", "hush", "names no key"),
         ("POSTERN_DENY__TENANT", "hush", "names no key"),
         ("POSTERN_SERVER__", "hush", "names no key"),
-        ("POSTERN_LIMITS__ITEMS", "hush", "from 1 to 10000"),
+        ("POSTERN_LIMITS__ITEMS", "hush", "from 1 to 2000"),
         ("POSTERN_HOOK_TOKENS__KEYS__TOO_LONG_A_KID", "hush", "1 to 8 of"),
         ("POSTERN_SERVER__PUBLIC", "", "is empty"),
     ] {

@@ -40,9 +40,7 @@ fn durations() {
 
 #[test]
 fn sizes() {
-    for (text, bytes) in
-        [("4MiB", 4 << 20), ("64KiB", 65_536), ("512B", 512), ("1 GiB", 1 << 30)]
-    {
+    for (text, bytes) in [("4MiB", 4 << 20), ("64KiB", 65_536), ("512B", 512), ("1 GiB", 1 << 30)] {
         assert_eq!(size(text), Ok(bytes), "{text}");
     }
     for text in ["", "4", "4MB", "4mib", "-1B", "1.5MiB", "MiB", "99999999999GiB", "0x10B"] {
@@ -65,10 +63,7 @@ fn what_is_shown_is_what_is_read() {
 
 #[test]
 fn networks() {
-    assert_eq!(
-        network("203.0.113.10").map(|n| n.to_string()).as_deref(),
-        Ok("203.0.113.10/32")
-    );
+    assert_eq!(network("203.0.113.10").map(|n| n.to_string()).as_deref(), Ok("203.0.113.10/32"));
     assert_eq!(network("2001:db8::/32").map(|n| n.to_string()).as_deref(), Ok("2001:db8::/32"));
     for text in ["203.0.113.10/24", "203.0.113.0/33", "203.0.113", "example.com", ""] {
         assert!(network(text).is_err(), "{text}");
