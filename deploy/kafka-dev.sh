@@ -56,8 +56,10 @@ echo "kafka: starting on $BOOTSTRAP, data in $DATA"
 "${kafka[@]}" kafka.Kafka "$DATA/server.properties" &
 broker=$!
 # A background process of a script does not hear Ctrl-C, so the script passes it on.
-trap 'kill "$broker" 2>/dev/null || true' INT TERM
+stopped=
+trap 'stopped=1; kill "$broker" 2>/dev/null || true' INT TERM
 for _ in $(seq 120); do
+    [ -z "$stopped" ] || break
     kill -0 "$broker" 2>/dev/null || fail "it ended while it started; its words are above"
     if listening "$PORT"; then
         cat <<HINT

@@ -5,6 +5,7 @@ pub mod config;
 pub mod phase;
 
 pub mod admission;
+mod aside;
 pub mod authenticate;
 pub mod body;
 pub mod budget;

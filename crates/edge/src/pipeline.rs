@@ -3,27 +3,20 @@
 //! [`Edge::answer`] times, counts and answers once; [`Edge::take`] is the way itself and just uses `?`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
-use http::request::Parts;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
-use postern_core::batch::Batch;
 use postern_core::cloud_event;
-use postern_core::delivery::{Delivery, Rejection, Route, Verified};
-use postern_core::provider::google::{KEPT_CHANNEL_HEADERS, KEPT_PUBSUB_HEADERS};
+use postern_core::delivery::{Delivery, Rejection, Route};
 use postern_core::provider::microsoft::handshake::{self, Handshake};
 use postern_core::publish::{Publish, PublishError};
-use postern_core::quarantine::{KeptBody, Quarantined};
-use postern_core::reason::{Reason, Untrusted};
-use postern_core::service::Service;
-use postern_core::time::UnixMillis;
 use postern_core::trust::Trust;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::admission::Admission;
+use crate::aside::{Judged, in_time, kept, undecided};
 use crate::authenticate::Pubsub;
 use crate::budget::QuarantineBudget;
 use crate::config::Config;
@@ -37,21 +30,16 @@ use crate::{body, clock};
 /// The edge: everything that a request meets, shared by all connections.
 #[derive(Debug)]
 pub struct Edge<P> {
-    config: Config,
+    pub(crate) config: Config,
     routes: Routes,
     pubsub: Pubsub,
-    trust: ArcSwap<Trust>,
+    pub(crate) trust: ArcSwap<Trust>,
     admission: Admission,
-    budget: QuarantineBudget,
-    publisher: P,
-    metrics: Metrics,
-    life: Life,
+    pub(crate) budget: QuarantineBudget,
+    pub(crate) publisher: P,
+    pub(crate) metrics: Metrics,
+    pub(crate) life: Life,
 }
-
-/// What a quarantined record's header room is taken to be, on top of its body.
-const QUARANTINE_HEAD: usize = 1 << 10;
-/// How much later than its deadline a publisher may come back; well within what is kept for writing the answer.
-const OVERTIME: Duration = Duration::from_millis(25);
 
 impl<P: Publish> Edge<P> {
     /// Puts an edge together; its routes are those that `trust` and the sources of `pubsub` can verify now.
@@ -214,92 +202,6 @@ impl<P: Publish> Edge<P> {
         Ok(())
     }
 
-    /// Quarantines what must not be lost; it is answered like something genuine, once it is durable.
-    async fn quarantine(
-        &self,
-        judged: &Judged<'_>,
-        untrusted: &[Untrusted],
-        deadline: Instant,
-    ) -> Result<(), Refusal> {
-        let size = judged.delivery.body.len().min(self.config.quarantine_body);
-        let record = || judged.record(untrusted, self.config.quarantine_body);
-        self.store(judged.verified.service(), untrusted, size, record, deadline).await
-    }
-
-    /// Quarantines a push whose body is too large to be read: that it came, and what its head says.
-    async fn set_aside(
-        &self,
-        head: &Parts,
-        endpoint: &Endpoint<'_>,
-        body: &Incoming,
-        received: UnixMillis,
-        deadline: Instant,
-    ) -> Result<(), Refusal> {
-        let untrusted = [Untrusted { index: 0, reason: Reason::TooLarge }];
-        if self.life.phase() >= Phase::Flushing {
-            self.metrics.items(Service::Gmail, Outcome::Failed, untrusted.len());
-            return Err(Refusal::Draining);
-        }
-        let trust = self.trust.load_full();
-        let record = || {
-            Quarantined {
-                service: Service::Gmail.as_str(),
-                items: &[],
-                reason: Reason::TooLarge,
-                body: KeptBody::Unread(declared_length(head).or(body.size_hint().exact())),
-                kept: &kept(endpoint, head),
-                received,
-                traceparent: traceparent(&head.headers),
-            }
-            .record(trust.ring(), self.config.quarantine_body)
-        };
-        self.store(Service::Gmail, &untrusted, 0, record, deadline).await
-    }
-
-    /// Makes one quarantine record durable, if the budget allows.
-    async fn store(
-        &self,
-        service: Service,
-        untrusted: &[Untrusted],
-        size: usize,
-        record: impl FnOnce() -> Batch,
-        deadline: Instant,
-    ) -> Result<(), Refusal> {
-        let stored = if self.budget.take(size + QUARANTINE_HEAD) {
-            let stored = self.publisher.quarantine(record(), deadline.into_std());
-            in_time(deadline, stored).await.map_err(undecided)
-        } else {
-            Err(Refusal::Undecided)
-        };
-        match stored {
-            Ok(()) => self.count_quarantined(service, untrusted),
-            Err(_) => self.metrics.items(service, Outcome::Failed, untrusted.len()),
-        }
-        stored
-    }
-
-    /// Quarantines junk beside something genuine: counted and dropped where there is no room for it.
-    fn quarantine_beside(&self, judged: &Judged<'_>, untrusted: &[Untrusted]) {
-        let service = judged.verified.service();
-        let size = judged.delivery.body.len().min(self.config.quarantine_body) + QUARANTINE_HEAD;
-        let sent = self.budget.take(size) && {
-            let record = judged.record(untrusted, self.config.quarantine_body);
-            self.publisher.quarantine_unwaited(record).is_ok()
-        };
-        if sent {
-            self.count_quarantined(service, untrusted);
-        } else {
-            self.metrics.items(service, Outcome::Dropped, untrusted.len());
-        }
-    }
-
-    fn count_quarantined(&self, service: Service, untrusted: &[Untrusted]) {
-        self.metrics.items(service, Outcome::Quarantined, untrusted.len());
-        for item in untrusted {
-            self.metrics.quarantined(service, item.reason);
-        }
-    }
-
     /// Swaps keys, secrets and deny rules; requests under way keep what they began with.
     pub fn set_trust(&self, trust: Trust) {
         self.trust.store(Arc::new(trust));
@@ -348,41 +250,6 @@ impl<P: Publish> Edge<P> {
     }
 }
 
-/// A delivery with everything that its quarantine record needs.
-struct Judged<'a> {
-    trust: &'a Trust,
-    delivery: &'a Delivery<'a>,
-    verified: &'a Verified<'a>,
-    kept: &'a [(&'a str, &'a [u8])],
-}
-
-impl Judged<'_> {
-    /// All items but those of denied connections, for a delivery of which Kafka refused a record.
-    fn refused(&self, untrusted: &[Untrusted]) -> Vec<Untrusted> {
-        let mut all = untrusted.to_vec();
-        let known = |index| untrusted.iter().any(|item| item.index == index);
-        let genuine = self.verified.genuine_indexes().into_iter().filter(|index| !known(*index));
-        all.extend(genuine.map(|index| Untrusted { index, reason: Reason::TooLarge }));
-        all.sort_unstable_by_key(|item| item.index);
-        all
-    }
-
-    fn record(&self, untrusted: &[Untrusted], max_body: usize) -> Batch {
-        let whole = self.verified.whole_body();
-        let first = untrusted.first().map_or(Reason::UnreadableBody, |item| item.reason);
-        Quarantined {
-            service: self.verified.service().as_str(),
-            items: if whole.is_some() { &[] } else { untrusted },
-            reason: whole.unwrap_or(first),
-            body: self.verified.kept_body(self.delivery.body),
-            kept: self.kept,
-            received: self.delivery.received,
-            traceparent: self.delivery.traceparent,
-        }
-        .record(self.trust.ring(), max_body)
-    }
-}
-
 /// What of a request the core judges.
 fn delivery_route<'a>(endpoint: &'a Endpoint<'a>, headers: &'a HeaderMap) -> Route<'a> {
     match endpoint {
@@ -394,46 +261,8 @@ fn delivery_route<'a>(endpoint: &'a Endpoint<'a>, headers: &'a HeaderMap) -> Rou
     }
 }
 
-/// What a replay needs beside the body: the path, and the headers that are part of the notification.
-fn kept<'a>(endpoint: &Endpoint<'_>, head: &'a Parts) -> Vec<(&'a str, &'a [u8])> {
-    let names: &'static [&'static str] = match endpoint {
-        Endpoint::Graph { .. } => &[],
-        Endpoint::Pubsub(_) => &KEPT_PUBSUB_HEADERS,
-        Endpoint::Channel(_) => &KEPT_CHANNEL_HEADERS,
-    };
-    let mut kept = vec![("path", head.uri.path().as_bytes())];
-    for name in names {
-        kept.extend(head.headers.get_all(*name).iter().map(|value| (*name, value.as_bytes())));
-    }
-    kept
-}
-
-/// `Content-Length`, as hyper has checked it.
-fn declared_length(head: &Parts) -> Option<u64> {
-    head.headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// The publisher keeps the deadline itself; this keeps the promise should it not.
-async fn in_time(
-    deadline: Instant,
-    work: impl Future<Output = Result<(), PublishError>>,
-) -> Result<(), PublishError> {
-    timeout_at(deadline + OVERTIME, work).await.unwrap_or(Err(PublishError::Timeout))
-}
-
-fn undecided(error: PublishError) -> Refusal {
-    tracing::debug!(reason = error.reason(), "not durable");
-    match error {
-        PublishError::QueueFull => Refusal::Overloaded,
-        PublishError::Unavailable
-        | PublishError::Timeout
-        | PublishError::Failed
-        | PublishError::RecordRefused => Refusal::Undecided,
-    }
-}
-
 /// The one valid `traceparent` of a request.
-fn traceparent(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all("traceparent").iter();
     match (values.next(), values.next()) {
         (Some(one), None) => cloud_event::traceparent(one.as_bytes()),

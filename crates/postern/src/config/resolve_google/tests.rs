@@ -220,11 +220,8 @@ fn what_is_no_table_with_a_name_says_how_to_write_it() {
         "pubsub.gmail[0]",
         "write [pubsub.gmail] once",
     );
-    refused(
-        &format!("{URL}[pubsubs.gmail]\n{ACCOUNT}[[deny]]\ntenant = \"t\""),
-        "pubsubs",
-        "pubsub?",
-    );
+    let keys = "[hook_tokens]\nkeys = { k1 = \"/k1\" }\n";
+    refused(&format!("{keys}[pubsubs.gmail]\n{ACCOUNT}"), "pubsubs", "did you mean pubsub?");
     good("[pubsub]");
 }
 
