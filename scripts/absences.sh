@@ -56,11 +56,18 @@ for name in postern-core postern-edge postern-kafka; do
     lacks postern-sim "$name"
 done
 
-# Nothing here follows redirects, reads proxy variables or holds a connection to a provider.
+# Nothing follows redirects or reads proxy variables; the binary's one client, for key sets, is the plain one.
 for crate in $crates; do
-    for client in reqwest ureq isahc attohttpc surf curl hyper-tls hyper-rustls; do
+    for client in reqwest ureq isahc attohttpc surf curl hyper-tls; do
         lacks "$crate" "$client"
     done
+    [ "$crate" = postern ] || lacks "$crate" hyper-rustls
+done
+
+# The workspace's lints forbid unsafe code and deny more; a crate has to ask for them.
+grep -qE '^unsafe_code = "forbid"' Cargo.toml || fault "Cargo.toml no longer forbids unsafe code"
+for manifest in crates/*/Cargo.toml; do
+    grep -A1 -x '\[lints\]' "$manifest" | grep -qx 'workspace = true' || fault "$manifest lacks [lints] workspace = true"
 done
 
 # Lines of Rust that a pattern finds; comments and unit tests are left out.

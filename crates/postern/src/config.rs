@@ -106,10 +106,29 @@ fn load_kafka(
     let kafka = secrets::load_kafka(&settings.kafka)?;
     // What was left out because it is faulty would be missing now.
     if !problems.iter().any(|problem| problem.key.starts_with("kafka")) {
-        let fault = |error: SettingsError| Problem::of("kafka.properties", error.to_string());
-        kafka.verify().map_err(|error| vec![fault(error)])?;
+        kafka.verify().map_err(|error| vec![refusal(&kafka, &settings.kafka, &error)])?;
     }
     Ok(kafka)
+}
+
+/// librdkafka's refusal at the property that it names.
+fn refusal(
+    kafka: &postern_kafka::Settings,
+    configured: &settings::Kafka,
+    error: &SettingsError,
+) -> Problem {
+    let text = error.to_string();
+    let named = kafka.properties.keys().filter(|name| text.contains(name.as_str()));
+    let named = named.max_by_key(|name| name.len());
+    let message = format!("{text}; correct the property or the file that it names");
+    match named.map(|name| (name, configured.property_files.get(name))) {
+        Some((_, Some(file))) => Problem::at(file.key.clone(), file.place.clone(), message),
+        Some((name, None)) => {
+            let path = ["kafka", "properties", name.as_str()].map(str::to_owned);
+            Problem::of(strays::show(&path), message)
+        }
+        None => Problem::of("kafka.properties", message),
+    }
 }
 
 fn read_all(source: &Source, need: Need) -> Result<(Settings, Vec<Problem>), ConfigError> {

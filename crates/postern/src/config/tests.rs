@@ -107,33 +107,45 @@ fn problems_of_values_and_of_files_come_together_in_the_order_of_lines() {
 }
 
 #[test]
-fn properties_that_only_fail_together_are_a_problem_too() {
+fn what_only_fails_when_a_client_is_made_is_a_problem_too() {
     let files = Files::new();
     let key = files.write("k1", [b'x'; 32]);
-    let password = files.write("password", "hunter2\n");
-    let check = |properties: &str| {
+    let check = |properties: &str| -> Vec<String> {
         let text = format!(
             "[hook_tokens]\nkeys = {{ k1 = {key:?} }}\n[kafka]\nbootstrap_servers = \"k:9092\"\n\
-             property_files = {{ \"sasl.password\" = {password:?} }}\n[kafka.properties]\n{properties}"
+             [kafka.properties]\n{properties}"
         );
         let file = files.write("postern.toml", text);
         let source = Source::default().with_file(Some(file.into()));
         let kafka = for_kafka(&source).err().map(|error| error.problems);
         assert_eq!(for_serve(&source).err().map(|error| error.problems), kafka);
-        kafka.unwrap_or_default()
+        kafka.unwrap_or_default().iter().map(ToString::to_string).collect()
     };
+    #[track_caller]
+    fn one(problems: &[String], key: &str) {
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(key), "{problems:?}");
+        assert!(!problems[0].contains("hunter2"), "{problems:?}");
+    }
     let sasl = "\"security.protocol\" = \"SASL_PLAINTEXT\"\n\"sasl.username\" = \"u\"\n";
-    assert_eq!(check(&format!("{sasl}\"sasl.mechanism\" = \"SCRAM-SHA-512\"")), []);
-    let missing = files.path("ca.pem");
-    let ssl = format!("\"security.protocol\" = \"SSL\"\n\"ssl.ca.location\" = {missing:?}");
-    let problems = check(&ssl);
-    assert_eq!(problems.len(), 1, "{problems:?}");
-    assert_eq!(problems[0].key, "kafka.properties");
-    assert!(problems[0].message.contains("ssl.ca.location"), "{}", problems[0]);
-    // What is faulty by itself is said once, not again because it is missing.
-    let problems = check(&format!("{ssl}\nnonsense = 5"));
-    assert_eq!(problems.len(), 1, "{problems:?}");
-    assert_eq!(problems[0].key, "kafka.properties.nonsense");
+    let password = files.write("password", "hunter2\n");
+    let password = format!("[kafka.property_files]\n\"sasl.password\" = {password:?}\n");
+    let scram = "\"sasl.mechanism\" = \"SCRAM-SHA-512\"\n";
+    assert_eq!(check(&[sasl, scram, &password].concat()), [""; 0]);
+
+    let (ca, missing) = (files.write("ca.pem", "hunter2"), files.path("hunter2.pem"));
+    for ca in [ca.into(), missing] {
+        let ssl = format!("\"security.protocol\" = \"SSL\"\n\"ssl.ca.location\" = {ca:?}\n");
+        one(&check(&ssl), "kafka.properties.\"ssl.ca.location\": librdkafka refuses");
+        // What is faulty by itself is said once, not again because it is missing.
+        one(&check(&format!("{ssl}nonsense = 5\n")), "kafka.properties.nonsense (line 8)");
+    }
+    // The key is the content of a file, not the path of one.
+    let pem = files.write("key.pem", "hunter2 is no key\n");
+    let pem = format!(
+        "\"security.protocol\" = \"SSL\"\n[kafka.property_files]\n\"ssl.key.pem\" = {pem:?}\n"
+    );
+    one(&check(&pem), "kafka.property_files.\"ssl.key.pem\" (line 8): librdkafka refuses");
 }
 
 #[test]

@@ -25,7 +25,8 @@ pub(super) fn message(account: &Account<'_>, odd: bool, rng: &mut Rng) -> Messag
         members.reverse();
     }
     if odd == Some(1) {
-        members.push(("futureMember", r#"{"deep":[null,{}]}"#.into()));
+        // The text has what the two alphabets of base64 differ in.
+        members.push(("futureMember", r#"{"deep":[null,{}],"text":"~~~???"}"#.into()));
     }
     let mut data = object(&members, rng.chance(0.5));
     if odd == Some(2) {

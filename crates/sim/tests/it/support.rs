@@ -1,11 +1,16 @@
 //! What do the tests share: a key ring, a reader of tokens, a server that misbehaves on request?
 
+pub(crate) mod jwt;
+pub(crate) mod push;
 pub(crate) mod reader;
 pub(crate) mod server;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
-use postern_sim::{KeyRing, Load, Mix, Provider, Scenario, Target, World};
+use postern_sim::{KeyRing, Load, Mix, Provider, Scenario, Signer, Target, World};
 
 /// 2026-11-22, in seconds since 1970-01-01.
 pub(crate) const NOW: i64 = 1_795_305_600;
@@ -20,6 +25,12 @@ pub(crate) fn key() -> Vec<u8> {
 /// Two keys, as during a rotation.
 pub(crate) fn ring() -> KeyRing {
     KeyRing::new([("k1", key().as_slice()), ("prod-7", &[7; 40])]).unwrap()
+}
+
+/// The key that signs bearer tokens: made once, since that takes a while.
+pub(crate) fn signer() -> Signer {
+    static SIGNER: LazyLock<Signer> = LazyLock::new(|| Signer::generate("key-1").unwrap());
+    SIGNER.clone()
 }
 
 /// A scenario of the Graph alone.

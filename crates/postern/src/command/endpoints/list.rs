@@ -18,7 +18,7 @@ pub(super) const SOURCES: [(&str, &str); 2] = [
     (
         GOOGLE,
         "Google publishes no list of the addresses from which Pub/Sub and channels deliver: rely on the token that each \
-         delivery must carry. Google's own addresses, outside and in, are those of \
+         delivery must carry. Google's own addresses, in both directions, are those of \
          https://www.gstatic.com/ipranges/goog.json minus those of https://www.gstatic.com/ipranges/cloud.json \
          (machines of its customers); both lists change often.",
     ),
