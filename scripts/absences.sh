@@ -30,7 +30,7 @@ done
 has postern-kafka rdkafka
 has postern-kafka rdkafka-sys
 for crate in $crates; do
-    if [ "$crate" != postern-kafka ] && direct "$crate" | grep -qx rdkafka; then
+    if [ "$crate" != postern-kafka ] && grep -qx rdkafka <<<"$(direct "$crate")"; then
         fault "$crate depends on rdkafka itself; only postern-kafka may"
     fi
 done
@@ -67,7 +67,7 @@ done
 # The workspace's lints forbid unsafe code and deny more; a crate has to ask for them.
 grep -qE '^unsafe_code = "forbid"' Cargo.toml || fault "Cargo.toml no longer forbids unsafe code"
 for manifest in crates/*/Cargo.toml; do
-    grep -A1 -x '\[lints\]' "$manifest" | grep -qx 'workspace = true' || fault "$manifest lacks [lints] workspace = true"
+    grep -qx 'workspace = true' <<<"$(grep -A1 -x '\[lints\]' "$manifest")" || fault "$manifest lacks [lints] workspace = true"
 done
 
 # Lines of Rust that a pattern finds; comments and unit tests are left out.

@@ -66,20 +66,20 @@ system_packages() {
 }
 
 toolchain() {
-    local version components
+    local version component tool
     version=$(sed -n 's/^channel *= *"\(.*\)"/\1/p' rust-toolchain.toml)
     command -v rustup >/dev/null || fail \
         "rustup is not there, neither in PATH nor in ${CARGO_HOME:-$HOME/.cargo}/bin" \
         "install it from https://rustup.rs (or Debian's package rustup), then run make again"
-    if ! rustup toolchain list | grep -q "^$version-"; then
+    if ! grep -qE "^${version//./\\.}(-| |\$)" <<<"$(rustup toolchain list)"; then
         say "installing Rust $version with rustup"
         rustup toolchain install "$version" --profile minimal -c rustfmt,clippy || fail \
             "rustup could not install Rust $version (its words are above): is the network there?"
         return
     fi
-    components=$(rustup component list --toolchain "$version" --installed)
     for component in rustfmt clippy; do
-        if ! grep -q "^$component" <<<"$components"; then
+        tool=${component/clippy/cargo-clippy}
+        if ! rustup which --toolchain "$version" "$tool" >/dev/null 2>&1; then
             say "adding $component to Rust $version"
             rustup component add --toolchain "$version" "$component" || fail \
                 "rustup could not add $component (its words are above): is the network there?"

@@ -150,6 +150,13 @@ impl From<&PubsubSource> for PubsubState {
     }
 }
 
+impl From<PubsubState> for PubsubSource {
+    fn from(state: PubsubState) -> Self {
+        let PubsubState { name, audience, service_account, subscription, tenant, wrapped } = state;
+        Self { name, audience, service_account, subscription, wrapped, tenant }
+    }
+}
+
 impl KeyFile {
     /// Where it lies.
     pub(crate) fn path(&self) -> &Path {

@@ -123,8 +123,10 @@ fn lifetime(headers: &HeaderMap) -> Duration {
         .map_or(Duration::ZERO, Duration::from_secs);
     let kept = max_age.saturating_sub(age).clamp(SHORTEST, LONGEST);
     let mut jitter = [0; 1];
-    // Without random bytes replicas ask together; that is all.
-    drop(rand::fill(&mut jitter));
+    if rand::fill(&mut jitter).is_err() {
+        // Replicas then ask together; that is all.
+        return kept;
+    }
     kept - kept / 10 * u32::from(jitter[0]) / 255
 }
 

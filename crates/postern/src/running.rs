@@ -9,6 +9,7 @@ use postern_core::delivery::Form;
 use postern_edge::admin::{self, Admin};
 use postern_edge::authenticate::Pubsub;
 use postern_edge::config::Config;
+use postern_edge::key_sets::KeySets;
 use postern_edge::listener;
 use postern_edge::metrics::Metrics;
 use postern_edge::phase::{Life, Phase};
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 use crate::config::reload::Reloader;
 use crate::config::settings::Shutdown;
 use crate::config::{Serve, Settings};
+use crate::jwks::Fetcher;
 
 /// How long readiness waits for the first contact with Kafka: after that 503 is the honest answer, not silence.
 const FIRST_CONTACT: Duration = Duration::from_secs(2);
@@ -70,8 +72,8 @@ impl Running {
         let public = listener.local_addr()?;
         let producer =
             Producer::start(&kafka, &registry).context("cannot start the kafka producer")?;
-        let edge =
-            Edge::new(config(&settings), trust, Pubsub::default(), producer, metrics, life.clone());
+        let pubsub = start_pubsub(&settings)?;
+        let edge = Edge::new(config(&settings), trust, pubsub, producer, metrics, life.clone());
 
         let (stop_listening, stop) = watch::channel(false);
         let listening = tokio::spawn(listener::run(listener, Arc::clone(&edge), stop));
@@ -152,7 +154,7 @@ pub(crate) fn check_topics(running: &Running, kafka: postern_kafka::Settings) {
                 }
             }
             Ok(Err(error)) => {
-                tracing::warn!(error = %error, "the topics' settings could not be checked")
+                tracing::warn!(error = %error, "the topics' settings could not be checked");
             }
             Err(_) => tracing::error!("the topic check panicked"),
         }
@@ -171,6 +173,7 @@ fn config(settings: &Settings) -> Config {
         connections: settings.limits.connections,
         inflight_bytes: settings.limits.inflight_bytes,
         graph_body: settings.limits.body.graph,
+        google_body: settings.limits.body.google,
         items: settings.limits.items,
         quarantine_records: settings.quarantine.records_per_second,
         quarantine_bytes: settings.quarantine.bytes_per_second,
@@ -184,6 +187,15 @@ fn config(settings: &Settings) -> Config {
 fn max_message(settings: &Settings) -> usize {
     let set = settings.kafka.properties.get("message.max.bytes");
     set.and_then(|text| text.parse().ok()).unwrap_or(MAX_MESSAGE)
+}
+
+/// The Pub/Sub sources, and a task that keeps their keys fresh; without sources nothing is fetched.
+fn start_pubsub(settings: &Settings) -> anyhow::Result<Pubsub> {
+    let keys = KeySets::default();
+    if !settings.pubsub.is_empty() {
+        tokio::spawn(Fetcher::new(&settings.google.jwks_url, keys.clone())?.run());
+    }
+    Ok(Pubsub::new(settings.pubsub.clone(), keys))
 }
 
 fn register_process(registry: &Registry) -> anyhow::Result<()> {

@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_lc_rs::rand;
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use postern_core::provider::google::PubsubSource;
 use postern_edge::clock;
-use postern_sim::{KeyRing, Live, Load, Mix, Provider, Report, Scenario, World};
+use postern_sim::{
+    Feed, KeyRing, Live, Load, Mix, Provider, Push, Report, Scenario, Signer, World,
+};
 
 use crate::exit::UsageError;
 use crate::keys::Keys;
@@ -28,20 +32,79 @@ pub(crate) fn fresh_seed() -> u64 {
     }
 }
 
-/// The traffic of every provider that postern takes, signed with these keys.
-///
-/// # Errors
-/// When shares or sizes are out of range.
-pub(crate) fn scenario(seed: u64, mix: Mix, keys: &Keys) -> anyhow::Result<Arc<Scenario>> {
-    // The first key of a ring signs.
-    let mut pairs: Vec<(&str, &[u8])> =
-        keys.keys.iter().map(|(kid, secret)| (kid.as_str(), secret.expose())).collect();
-    pairs.sort_by_key(|(kid, _)| *kid != keys.signing);
-    let ring = KeyRing::new(pairs).map_err(|error| UsageError(error.to_string()))?;
-    let graph = Provider::Graph { ring, world: World::default() };
-    let now = clock::now().0 / 1_000;
-    let scenario = Scenario::new(seed, now, mix, [graph]);
-    Ok(Arc::new(scenario.map_err(|error| UsageError(error.to_string()))?))
+/// A provider that can be played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProviderWord {
+    /// Microsoft Graph.
+    Graph,
+    /// Google's Pub/Sub pushes: Gmail and Workspace Events. Only the embedded edge has a key to sign them with.
+    Pubsub,
+    /// Google's Calendar and Drive channels.
+    Channels,
+}
+
+/// Whoever signs what is sent.
+pub(crate) struct Senders {
+    /// Signs hook tokens.
+    pub(crate) keys: Keys,
+    /// Signs Pub/Sub tokens, for these sources.
+    pub(crate) pushes: Vec<Push>,
+}
+
+impl Senders {
+    /// The pushes to these sources. By its name a source carries Workspace Events, any other one Gmail.
+    pub(crate) fn pushes(sources: Vec<PubsubSource>, signer: &Signer) -> Vec<Push> {
+        let push = |source: PubsubSource| Push {
+            feed: if source.name == "workspace" { Feed::Workspace } else { Feed::Gmail },
+            source: source.name,
+            audience: source.audience,
+            service_account: source.service_account,
+            subscription: source.subscription,
+            tenant: source.tenant,
+            wrapped: source.wrapped,
+            signer: signer.clone(),
+        };
+        sources.into_iter().map(push).collect()
+    }
+
+    /// The traffic of these providers; of all that can be signed, where none is named.
+    ///
+    /// # Errors
+    /// When shares or sizes are out of range, or a named provider cannot be signed.
+    pub(crate) fn scenario(
+        &self,
+        seed: u64,
+        mix: Mix,
+        words: &[ProviderWord],
+    ) -> anyhow::Result<Arc<Scenario>> {
+        let wanted = |word| words.is_empty() || words.contains(&word);
+        if words.contains(&ProviderWord::Pubsub) && self.pushes.is_empty() {
+            let message = "Pub/Sub pushes can only be signed for the embedded edge: its key set holds the simulator's key, Google's does not";
+            return Err(UsageError(message.to_owned()).into());
+        }
+        let (ring, world) = (self.ring()?, World::default());
+        let mut providers = Vec::new();
+        if wanted(ProviderWord::Graph) {
+            providers.push(Provider::Graph { ring: ring.clone(), world });
+        }
+        if wanted(ProviderWord::Channels) {
+            providers.push(Provider::Channels { ring, world });
+        }
+        if wanted(ProviderWord::Pubsub) {
+            providers
+                .extend(self.pushes.iter().cloned().map(|push| Provider::Pubsub { push, world }));
+        }
+        let scenario = Scenario::new(seed, clock::now().0 / 1_000, mix, providers);
+        Ok(Arc::new(scenario.map_err(|error| UsageError(error.to_string()))?))
+    }
+
+    fn ring(&self) -> Result<KeyRing, UsageError> {
+        // The first key of a ring signs.
+        let mut pairs: Vec<(&str, &[u8])> =
+            self.keys.keys.iter().map(|(kid, secret)| (kid.as_str(), secret.expose())).collect();
+        pairs.sort_by_key(|(kid, _)| *kid != self.keys.signing);
+        KeyRing::new(pairs).map_err(|error| UsageError(error.to_string()))
+    }
 }
 
 /// Plays a scenario until its end or a signal, with a bar on a terminal and plain lines elsewhere.

@@ -1,7 +1,9 @@
 //! Plays the providers: which traffic do they send, what must come of each delivery, and what did.
 //!
 //! The crate shares no code with the product. It writes hook tokens, payloads and expectations from
-//! the published contract alone, so that it can be the product's judge.
+//! the published contract alone, so that it can be the product's judge. Microsoft Graph is played in
+//! [`graph`], Google in [`google`]; the tokens of Google's pushes are signed in [`oidc`], which can
+//! serve their key set as well ([`KeySetServer`]).
 //!
 //! A [`Scenario`] says *what* is sent: it is a pure function from a sequence number to a
 //! [`Delivery`], which carries the request and everything that is expected of it. A [`Load`] says

@@ -17,7 +17,8 @@ use crate::embedded::EmbeddedEdge;
 use crate::exit::Exit;
 use crate::keys::Keys;
 use crate::telemetry::LogFormat;
-use crate::{output, render, signals, traffic};
+use crate::traffic::{self, Senders};
+use crate::{output, render, signals};
 
 /// Nobody is there to press Ctrl-C.
 const WITHOUT_TERMINAL: Duration = Duration::from_secs(60);
@@ -67,8 +68,8 @@ pub(crate) fn run(args: &Args, _source: Source) -> anyhow::Result<Exit> {
 
 async fn tour(args: &Args, duration: Option<Duration>) -> anyhow::Result<Exit> {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    let edge =
-        EmbeddedEdge::start(args.public.unwrap_or(any_port), args.admin.unwrap_or(any_port))?;
+    let (public, admin) = (args.public.unwrap_or(any_port), args.admin.unwrap_or(any_port));
+    let edge = EmbeddedEdge::start(public, admin).await?;
     output::note(edge.banner("demo"));
     let ends = match duration {
         Some(duration) => format!("ends after {}, or with Ctrl-C", units::show_duration(duration)),
@@ -80,18 +81,19 @@ async fn tour(args: &Args, duration: Option<Duration>) -> anyhow::Result<Exit> {
     ));
 
     edge.running.ready().await;
-    let keys = Keys {
-        signing: edge.key.kid.to_owned(),
-        keys: vec![(edge.key.kid.to_owned(), edge.key.secret.clone())],
-    };
-    let scenario = traffic::scenario(traffic::fresh_seed(), Mix::varied(), &keys)?;
+    let key = (edge.key.kid.to_owned(), edge.key.secret.clone());
+    let keys = Keys { signing: edge.key.kid.to_owned(), keys: vec![key] };
+    let pushes = Senders::pushes(edge.pubsub.clone(), &edge.signer);
+    let senders = Senders { keys, pushes };
+    let scenario = senders.scenario(traffic::fresh_seed(), Mix::varied(), &[])?;
     let target = Target::parse(&format!("http://{}", edge.running.public))?;
     let pace = Pace::Open { per_second: f64::from(args.rate) };
     let load = Load { pace, duration, ..Load::new(target) };
 
     let (stop_tail, stopped) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
     let tail = {
-        let (kafka, ring, stop) = (edge.kafka.clone(), keys.ring()?, Arc::clone(&stop_tail));
+        let (kafka, ring, stop) =
+            (edge.kafka.clone(), senders.keys.ring()?, Arc::clone(&stop_tail));
         let reader_gone = Arc::clone(&stopped);
         tokio::task::spawn_blocking(move || {
             follow(&kafka, &ring, &stop).inspect_err(|_| reader_gone.notify_one())

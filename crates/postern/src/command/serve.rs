@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, source: Source) -> anyhow::Result<Exit> {
 }
 
 async fn embedded(public: SocketAddr, admin: SocketAddr, json: bool) -> anyhow::Result<Exit> {
-    let edge = EmbeddedEdge::start(public, admin)?;
+    let edge = EmbeddedEdge::start(public, admin).await?;
     output::note(edge.banner("serve"));
     until_told(&edge.running, json).await?;
     edge.stop().await;

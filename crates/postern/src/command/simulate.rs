@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use postern_sim::{Load, Mix, Pace, Target};
+use postern_sim::{Load, Mix, Pace, Push, Signer, Target};
 
 use crate::config::{Source, units};
 use crate::embedded_state::StateDirectory;
 use crate::exit::{Exit, UsageError};
 use crate::keys::{KeyArgs, Keys};
-use crate::{output, traffic};
+use crate::output;
+use crate::traffic::{self, ProviderWord, Senders};
 
 /// How long a run lasts where nothing says.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
@@ -64,6 +65,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) lifecycle: u8,
 
+    /// Plays this provider; may be given several times [default: all that can be signed].
+    #[arg(long = "provider", value_name = "PROVIDER")]
+    pub(crate) providers: Vec<ProviderWord>,
+
     /// The same seed gives the same traffic [default: a new one, which the report names].
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -81,7 +86,8 @@ pub(crate) fn run(args: &Args, source: &Source) -> anyhow::Result<Exit> {
     let keys = Keys::required(&args.keys, source)?;
     let target = Target::parse(&target(args)?).map_err(|error| UsageError(error.to_string()))?;
     let seed = args.seed.unwrap_or_else(traffic::fresh_seed);
-    let scenario = traffic::scenario(seed, args.mix(), &keys)?;
+    let senders = Senders { keys, pushes: pushes(args)? };
+    let scenario = senders.scenario(seed, args.mix(), &args.providers)?;
     let pace = match args.rate {
         0 => Pace::Closed,
         rate => Pace::Open { per_second: f64::from(rate) },
@@ -115,6 +121,14 @@ fn target(args: &Args) -> anyhow::Result<String> {
         )
     })?;
     Ok(format!("http://{}", state.public))
+}
+
+/// Pushes that the embedded edge started last would take; none where another edge was named.
+fn pushes(args: &Args) -> anyhow::Result<Vec<Push>> {
+    let state = if args.target.is_none() { StateDirectory::of_user()?.read()? } else { None };
+    let Some(state) = state else { return Ok(Vec::new()) };
+    let signer = Signer::from_pkcs8(&state.signing_kid, &state.signing_key()?)?;
+    Ok(Senders::pushes(state.pubsub.into_iter().map(Into::into).collect(), &signer))
 }
 
 impl Args {

@@ -6,11 +6,16 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::insert;
 use crate::rng::Rng;
 
-/// A body that is broken whatever it was to be: no JSON, or no text.
+/// A body that is broken whatever it was to be: no JSON, or no text. Never empty: a CloudEvent may
+/// have no data.
 pub(super) fn broken(body: &Bytes, rng: &mut Rng) -> Bytes {
     match rng.below(8) {
         // The closing brace is always among what is cut off.
-        0..=2 => body.slice(..rng.below(body.trim_ascii_end().len() as u64) as usize),
+        0..=2 => {
+            let (start, end) =
+                (body.len() - body.trim_ascii_start().len(), body.trim_ascii_end().len());
+            body.slice(..start + 1 + rng.below((end - start - 1) as u64) as usize)
+        }
         3 => Bytes::from([b"\xef\xbb\xbf", &body[..]].concat()),
         4 => Bytes::from([&body[..], b"x"].concat()),
         5 => {
@@ -26,8 +31,9 @@ pub(super) fn broken(body: &Bytes, rng: &mut Rng) -> Bytes {
 
 /// A body in the place of a wrapped push that is none.
 pub(super) fn push(body: &Bytes, rng: &mut Rng) -> Bytes {
-    match rng.below(12) {
+    match rng.below(13) {
         0..=5 => broken(body, rng),
+        12 => Bytes::new(),
         // As the samples of Google's own subscribers are tested.
         6 => Bytes::from_static(b"{\"nomessage\":\"invalid\"}"),
         7 => Bytes::from_static(b"{ message: true }"),

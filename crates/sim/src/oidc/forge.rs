@@ -90,6 +90,28 @@ impl JwtForgery {
         Self::NotVerified,
         Self::WrongIssuer,
     ];
+
+    /// A word for it, for command lines and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::Unsigned => "unsigned",
+            Self::HmacWithPublicKey => "hmac-with-public-key",
+            Self::OtherAlgorithm => "other-algorithm",
+            Self::Critical => "critical",
+            Self::UnknownKid => "unknown-kid",
+            Self::OtherKey => "other-key",
+            Self::Tampered => "tampered",
+            Self::Expired => "expired",
+            Self::NoExpiry => "no-expiry",
+            Self::NotYetValid => "not-yet-valid",
+            Self::WrongAudience => "wrong-audience",
+            Self::WrongAccount => "wrong-account",
+            Self::NotVerified => "not-verified",
+            Self::WrongIssuer => "wrong-issuer",
+        }
+    }
 }
 
 impl Signer {

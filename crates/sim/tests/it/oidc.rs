@@ -209,6 +209,15 @@ fn cheat(header: &Value, claims: &Value, unsigned: bool) -> String {
 }
 
 #[test]
+fn every_forgery_has_a_place_and_a_word_of_its_own() {
+    let words: HashSet<_> = JwtForgery::ALL.iter().map(|forgery| forgery.as_str()).collect();
+    assert_eq!(words.len(), 16);
+    let places: Vec<_> = JwtForgery::ALL.iter().map(|forgery| *forgery as usize).collect();
+    assert!(places.iter().copied().eq(0..16), "{places:?}");
+    assert!(words.iter().all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+}
+
+#[test]
 fn another_process_signs_with_the_same_key() {
     let signer = signer();
     let copy = Signer::from_pkcs8("key-1", &signer.pkcs8()).unwrap();

@@ -141,7 +141,8 @@ fn prove(
     let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| refused);
     let header = decode(bearer.header)?;
     let header: Header<'_> = object(&header).ok_or(refused)?;
-    let kid = header.kid.filter(|_| header.alg.as_deref() == Some("RS256")).ok_or(refused)?;
+    let rs256 = header.alg.as_deref() == Some("RS256");
+    let kid = header.kid.filter(|kid| rs256 && !kid.is_empty()).ok_or(refused)?;
     // The claims are looked at first: they cost less than the signature, and decide whether a key is worth a fetch.
     let claims = decode(bearer.claims)?;
     let claims: Claims<'_> = object(&claims).ok_or(refused)?;

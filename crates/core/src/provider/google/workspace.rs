@@ -34,8 +34,8 @@ impl Event {
     ) -> bool {
         let lower = self.r#type.to_ascii_lowercase();
         let told = Told { event: self, message, delivery, form };
-        match lower.strip_prefix(LIFECYCLE_TYPES) {
-            Some(word) => told.write_lifecycle(word, batch),
+        match lower.strip_prefix(LIFECYCLE_TYPES).and_then(signal) {
+            Some(signal) => told.write_lifecycle(signal, batch),
             None => told.write_change(lower.strip_prefix(FILE_TYPES), batch),
         }
     }
@@ -110,13 +110,7 @@ impl Told<'_> {
         self.record((Topic::Events, EVENT_SCHEMA), &self.message.id, &r#type, subject, &data, batch)
     }
 
-    fn write_lifecycle(&self, word: &str, batch: &mut Batch) -> bool {
-        let signal = match word {
-            "suspended" => Signal::Suspended,
-            "expired" => Signal::Expired,
-            "expirationreminder" => Signal::Expiring,
-            _ => Signal::Other,
-        };
+    fn write_lifecycle(&self, signal: Signal, batch: &mut Batch) -> bool {
         let data = LifecycleEvent {
             provider: Provider::Google,
             service: SERVICE,
@@ -190,6 +184,16 @@ impl Told<'_> {
             data,
         }
         .write_within(self.form, batch)
+    }
+}
+
+/// What a lifecycle type says, by its last word in lower case; an unknown one is an event like any other unknown type.
+fn signal(word: &str) -> Option<Signal> {
+    match word {
+        "suspended" => Some(Signal::Suspended),
+        "expired" => Some(Signal::Expired),
+        "expirationreminder" => Some(Signal::Expiring),
+        _ => None,
     }
 }
 
