@@ -13,7 +13,10 @@
 #[allow(dead_code, reason = "a box of tools: not each is in use at each moment")]
 mod support;
 
+mod commands;
+mod consumers;
 mod fixtures;
 mod ledger;
 mod rig;
+mod secrets;
 mod secure_kafka;

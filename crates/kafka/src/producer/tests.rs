@@ -170,7 +170,8 @@ async fn a_quarantine_record_goes_its_own_way_waited_for_or_not() {
     let quarantined = |body| {
         let (service, reason, items, kept) = ("graph", Reason::NoToken, &[], &[]);
         let (body, received) = (KeptBody::Whole(body), UnixMillis(1_700_000_000_000));
-        Quarantined { service, items, reason, body, kept, received }.record(None, 1_024)
+        Quarantined { service, items, reason, body, kept, received, traceparent: None }
+            .record(None, 1_024)
     };
     let deadline = Instant::now() + 5 * SECOND;
     assert_eq!(bench.producer.quarantine(quarantined(b"one"), deadline).await, Ok(()));
