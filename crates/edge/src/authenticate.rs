@@ -33,9 +33,12 @@ impl Pubsub {
         &self.sources
     }
 
-    /// How old the key set is; `None`: there is none yet.
+    /// How old the key set is; `None`: there is none yet. Without sources nobody needs one: zero, which alarms nobody.
     #[must_use]
     pub fn keys_age(&self) -> Option<Duration> {
+        if self.sources.is_empty() {
+            return Some(Duration::ZERO);
+        }
         self.keys.current().map(|set| set.age())
     }
 

@@ -84,6 +84,13 @@ impl KeySets {
         self.end();
     }
 
+    /// Keeps a set that was fetched `age` ago, as one from a cache would be.
+    pub fn store_aged(&self, keys: KeySet, age: Duration) {
+        let now = Instant::now();
+        let loaded = now.checked_sub(age).unwrap_or(now);
+        self.0.current.store(Some(Arc::new(Loaded { keys, loaded })));
+    }
+
     /// For the fetcher: a fetch has failed; the old set stays.
     pub fn failed(&self) {
         self.0.failed.store(Some(Arc::new(Instant::now())));

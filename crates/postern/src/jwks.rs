@@ -132,6 +132,8 @@ fn lifetime(headers: &HeaderMap) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use postern_sim::{KeySetAnswer, KeySetServer, Signer};
+
     use super::*;
 
     fn headers(pairs: &[(http::HeaderName, &'static str)]) -> HeaderMap {
@@ -159,5 +161,30 @@ mod tests {
         about(&headers(&[(CACHE_CONTROL, "max-age=0")]), 60);
         about(&headers(&[(CACHE_CONTROL, "max-age=99999999")]), 86_400);
         about(&headers(&[(CACHE_CONTROL, "max-age=abc")]), 3_600);
+    }
+
+    #[tokio::test]
+    async fn a_rotation_is_followed_and_a_flood_of_requests_is_no_flood_of_fetches() {
+        let (old, new) = (Signer::generate("old"), Signer::generate("new"));
+        let (old, new) = (old.expect("a key"), new.expect("a key"));
+        let server = KeySetServer::start(old.jwks()).await.expect("a port");
+        let sets = KeySets::default();
+        tokio::spawn(Fetcher::new(&server.url(), sets.clone()).expect("a fetcher").run());
+        let soon = Instant::now() + Duration::from_secs(5);
+        let first = sets.newer(soon).await.expect("the first set");
+        server.publish(Signer::jwks_of([&old, &new]));
+        let asked = Instant::now();
+        // A wait lasts a millisecond at least: a second or two in all.
+        for _ in 0..1_000 {
+            let soon = Instant::now() + Duration::from_micros(10);
+            drop(sets.newer(soon).await);
+        }
+        assert_eq!(server.fetches(), 1, "at most one in 10 s");
+        let renewed = sets.newer(asked + Duration::from_secs(15)).await.expect("a set");
+        assert!(renewed.age() < first.age(), "the rotation was followed");
+        assert_eq!(server.fetches(), 2);
+        assert!(asked.elapsed() < Duration::from_secs(12), "{:?}", asked.elapsed());
+        server.answer(KeySetAnswer::failing(500));
+        assert!(sets.current().is_some(), "an outage leaves the keys");
     }
 }

@@ -3,6 +3,9 @@
 //! Every test has a gateway of its own on port 0, a publisher in memory and raw TCP clients; every test that sees a
 //! 2xx looks at what was published.
 
+#[allow(dead_code, reason = "shared with the core's tests, which use all of it")]
+#[path = "../../../../tests/fixtures/oidc.rs"]
+mod oidc;
 mod support;
 
 mod admin;
@@ -16,6 +19,7 @@ mod heads;
 mod hostile;
 mod limits;
 mod mixtures;
+mod pubsub;
 mod refusals;
 mod routes;
 mod smuggling;

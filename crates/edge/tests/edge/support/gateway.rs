@@ -47,12 +47,16 @@ impl Gateway {
     }
 
     pub(crate) async fn with(config: Config, trust: Trust) -> Self {
+        Self::with_pubsub(config, trust, Pubsub::default()).await
+    }
+
+    pub(crate) async fn with_pubsub(config: Config, trust: Trust, pubsub: Pubsub) -> Self {
         let registry = Registry::new();
         let metrics = Metrics::register(&registry).expect("a fresh registry");
         let kafka = Recorder::new();
         let life = Life::new();
         life.advance(Phase::Serving);
-        let edge = Edge::new(config, trust, Pubsub::default(), kafka.clone(), metrics, life);
+        let edge = Edge::new(config, trust, pubsub, kafka.clone(), metrics, life);
         let listener = listener::bind("127.0.0.1:0".parse().expect("an address")).expect("binds");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = watch::channel(false);
