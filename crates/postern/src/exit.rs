@@ -1,6 +1,6 @@
 //! With which code does the process end?
 
-use std::process::ExitCode;
+use std::io::Write as _;
 
 use crate::config::ConfigError;
 use crate::output::OutputError;
@@ -36,12 +36,16 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
+impl Exit {
+    /// Ends the process here and now, without the handlers that C libraries leave for an ordinary exit: OpenSSL's takes
+    /// its tables down while librdkafka's threads still use them, and the process could hang. Everything that has to be
+    /// written or removed has been.
+    pub(crate) fn end(self) -> ! {
+        drop(std::io::stdout().flush());
+        signal_hook::low_level::exit(match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
         })
     }
 }

@@ -15,15 +15,13 @@ mod signals;
 mod telemetry;
 mod traffic;
 
-use std::process::ExitCode;
-
 use clap::Parser as _;
 
 use crate::cli::Cli;
 use crate::config::Source;
 use crate::exit::Exit;
 
-fn main() -> ExitCode {
+fn main() {
     // Ends the process for --help and --version (0) and for wrong usage (2).
     let cli = Cli::parse();
     let exit = run(cli).unwrap_or_else(|error| match Exit::of(&error) {
@@ -33,7 +31,7 @@ fn main() -> ExitCode {
         }
         None => Exit::Done,
     });
-    exit.into()
+    exit.end()
 }
 
 /// Every command decides on its own runtime; most need none.

@@ -1,8 +1,8 @@
 //! When is the process told to stop?
 
-use std::process;
-
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::Exit;
 
 /// Waits for SIGTERM or SIGINT. From then on a second one ends the process at once, with code 1.
 ///
@@ -21,7 +21,7 @@ pub(crate) async fn told_to_stop() -> std::io::Result<()> {
             _ = interrupt.recv() => {}
         }
         tracing::warn!("told twice: stopping at once");
-        process::exit(1);
+        Exit::Failed.end()
     });
     Ok(())
 }
