@@ -13,10 +13,18 @@
 #[allow(dead_code, reason = "a box of tools: not each is in use at each moment")]
 mod support;
 
+mod bad_topics;
 mod commands;
 mod consumers;
+mod discretion;
 mod fixtures;
 mod ledger;
+mod metrics;
+mod reload;
 mod rig;
 mod secrets;
 mod secure_kafka;
+mod serve;
+mod stops;
+mod tools;
+mod tour;

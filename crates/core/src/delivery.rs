@@ -66,7 +66,7 @@ pub enum Rejection {
 ///
 /// ```compile_fail
 /// # fn f(verified: &postern_core::delivery::Verified<'_>) {}
-/// let forged = postern_core::delivery::Verified { items: todo!() };
+/// let forged = postern_core::delivery::Verified { items: Default::default() };
 /// ```
 #[derive(Debug)]
 pub struct Verified<'b> {

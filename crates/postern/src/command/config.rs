@@ -10,6 +10,7 @@ use crate::output;
 
 /// Prints an annotated configuration, or checks one.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  postern config example > postern.toml")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: ConfigCommand,

@@ -22,6 +22,9 @@ const LONGEST_INPUT: u64 = 64 << 10;
 
 /// Mints and inspects hook tokens.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  postern token mint --service graph --tenant org_acme --user user_123 --label inbox"
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: TokenCommand,

@@ -16,6 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Plans and creates the topics.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  postern topics create --config /etc/postern.toml")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: TopicsCommand,

@@ -52,7 +52,10 @@ pub(super) fn hook_tokens(reader: &mut Reader<'_>) -> Option<HookTokens> {
             }
             found.value
         }
-        None if reader.has("hook_tokens.signing") || faulty => return None,
+        None if reader.has("hook_tokens.signing") || faulty => {
+            // Never signs, as there is a problem already; so the faults of the other keys' files are told with it.
+            keys.first()?.0.clone()
+        }
         None if keys.len() == 1 => keys[0].0.clone(),
         None => {
             reader.note(Problem::of("hook_tokens.signing", "missing: say which of the keys signs"));

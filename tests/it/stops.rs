@@ -1,0 +1,115 @@
+//! How does `serve` end: under load, before it is ready, and on the embedded Kafka?
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::client::Connection;
+use crate::support::config::Config;
+use crate::support::consumer::read_all;
+use crate::support::kafka::Kafka;
+use crate::support::ports::free_port;
+use crate::support::process::{Postern, Process, command};
+use crate::support::{eventually, graph, hook};
+
+/// What a sender on a kept connection was answered.
+struct Heard {
+    at: Instant,
+    status: u16,
+    closes: bool,
+    id: String,
+}
+
+/// Posts on one connection until it is told 503, opening a new one where it was told that the old one closes.
+fn keep_posting(address: SocketAddr, name: usize) -> Vec<Heard> {
+    let token = hook::graph("org_acme", &format!("user_{name}"), "inbox");
+    let mut connection = Connection::open(address).unwrap();
+    let mut heard: Vec<Heard> = Vec::new();
+    while heard.last().is_none_or(|last| last.status != 503) {
+        let id = format!("stop-{name}-{}", heard.len());
+        let body = graph::notifications(std::slice::from_ref(&id), &token);
+        let answer = connection.post(graph::PATH, &[], body.as_bytes());
+        let answer = answer.unwrap_or_else(|error| panic!("{id} was cut: {error}"));
+        let closes = answer.closes();
+        heard.push(Heard { at: Instant::now(), status: answer.status, closes, id });
+        if closes && answer.status != 503 {
+            connection = Connection::open(address).expect("the listener stays open");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    heard
+}
+
+#[test]
+fn kept_connections_are_told_to_go_and_none_is_cut() {
+    let kafka = Kafka::shared();
+    let topics = kafka.new_topics();
+    let config = Config::new(kafka, &topics)
+        .set("shutdown", "linger", "\"500ms\"")
+        .set("shutdown", "grace", "\"1s\"");
+    let mut edge = Postern::start(&config);
+    let address = edge.public();
+    let senders: Vec<_> =
+        (0..4).map(|name| thread::spawn(move || keep_posting(address, name))).collect();
+    let taken =
+        || edge.metrics().value("postern_notifications_total", &[("outcome", "published")]) >= 40.0;
+    assert!(eventually(Duration::from_secs(10), taken));
+    edge.sigterm();
+    let asked = Instant::now();
+    let heard: Vec<Heard> = senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect();
+    assert_eq!(edge.wait(Duration::from_secs(10)), Some(0), "{}", edge.stderr());
+    assert!(asked.elapsed() >= Duration::from_millis(1_500), "linger and grace take their time");
+
+    let refused = heard.iter().filter(|heard| heard.status == 503);
+    for last in refused {
+        assert!(last.closes, "a 503 of the end closes its connection");
+        assert!(last.at - asked >= Duration::from_millis(1_500), "503 before grace is over");
+    }
+    let first_close =
+        heard.iter().filter(|heard| heard.closes).map(|heard| heard.at).min().unwrap();
+    let lingered = first_close - asked;
+    assert!(lingered >= Duration::from_millis(500), "told to go {lingered:?} after the signal");
+    let silent = heard
+        .iter()
+        .find(|heard| heard.at > first_close + Duration::from_millis(100) && !heard.closes);
+    assert!(silent.is_none(), "an answer of the drain that does not say so");
+    // What was answered 2xx is there, and nobody was answered anything but 202 and 503.
+    let mut kept: Vec<String> =
+        read_all(kafka, &topics.events).iter().map(|record| record.id()).collect();
+    kept.sort();
+    for answer in &heard {
+        assert!([202, 503].contains(&answer.status), "{}: {}", answer.id, answer.status);
+        let found = kept.binary_search(&answer.id).is_ok();
+        assert!(answer.status != 202 || found, "{} was acknowledged and is lost", answer.id);
+    }
+}
+
+#[test]
+fn it_ends_well_before_it_is_ready() {
+    let topics = crate::support::kafka::Topics::named();
+    let (public, admin) = (free_port(), free_port());
+    // Nobody listens there: for 2 s it is not ready.
+    let servers = format!("127.0.0.1:{}", free_port());
+    let config = Config::bare().ring().kafka(&servers, &topics).ports(public, admin);
+    let config = config.set("shutdown", "linger", "\"0s\"").set("shutdown", "grace", "\"0s\"");
+    let mut edge = Postern::spawn(&config);
+    let up = || Connection::open(SocketAddr::from(([127, 0, 0, 1], admin))).is_ok();
+    assert!(eventually(Duration::from_secs(10), up));
+    edge.sigterm();
+    assert_eq!(edge.wait(Duration::from_secs(10)), Some(0), "{}", edge.stderr());
+    assert_eq!(edge.stdout(), "", "it never was ready");
+}
+
+#[test]
+fn the_embedded_edge_does_not_linger() {
+    let serve = ["serve", "--public", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    for signal in ["TERM", "INT"] {
+        let mut edge = Process::spawn(command(&serve));
+        assert!(edge.wait_line(Duration::from_secs(15), |_| true).is_some(), "{}", edge.stderr());
+        let asked = Instant::now();
+        edge.signal(signal);
+        assert_eq!(edge.wait(Duration::from_secs(10)), Some(0), "{}", edge.stderr());
+        // With the defaults of a configured edge it would be 10 s.
+        assert!(asked.elapsed() < Duration::from_secs(4), "it took {:?}", asked.elapsed());
+    }
+}

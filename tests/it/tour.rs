@@ -1,0 +1,179 @@
+//! Does the five-minute tour show what it promises, with nothing set up: `demo`, and `serve` without a configuration?
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::process::{Finished, Postern, Process, command, finish};
+use crate::support::{graph, scratch};
+
+/// A command of the user whose state lies in this folder.
+fn of_user(state: &Path, arguments: &[&str]) -> Command {
+    let mut command = command(arguments);
+    command.env("XDG_STATE_HOME", state);
+    command
+}
+
+fn run(state: &Path, arguments: &[&str]) -> Finished {
+    finish(of_user(state, arguments), b"")
+}
+
+fn serve(state: &Path) -> Postern {
+    let listen = ["serve", "--public", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log", "json"];
+    Postern::await_ready(Process::spawn(of_user(state, &listen)))
+}
+
+#[test]
+fn the_demo_shows_events_and_forgeries_and_ends_by_itself() {
+    let state = scratch::folder("state");
+    let started = Instant::now();
+    let demo = run(&state, &["demo", "--duration", "5s", "--rate", "20"]);
+    let took = started.elapsed();
+    assert_eq!(demo.code, Some(0), "{}", demo.stderr);
+    assert!(took >= Duration::from_secs(5) && took < Duration::from_secs(20), "{took:?}");
+    assert!(demo.stderr.contains("NOTHING HERE IS DURABLE"), "{}", demo.stderr);
+    for shown in ["postern config example", "kafka.bootstrap_servers"] {
+        assert!(demo.stderr.contains(shown), "what to type for a real Kafka: {}", demo.stderr);
+    }
+    let lines = |word: &str| demo.stdout.lines().filter(|line| line.contains(word)).count();
+    for word in ["message.created", "quarantined", "forged-token", " graph ", " gmail "] {
+        assert!(lines(word) >= 1, "no {word}:\n{}", demo.stdout);
+    }
+    assert!(!demo.stdout.contains('\u{1b}'), "colours in a pipe");
+    let report = demo.stdout.lines().find(|line| line.starts_with("answers")).unwrap();
+    assert!(report.contains("202") && !report.contains("503"), "{report}");
+    assert!(demo.stdout.contains("answers other than expected: 0"), "{}", demo.stdout);
+    for level in ["ERROR", "panicked"] {
+        assert!(!demo.stderr.contains(level), "{}", demo.stderr);
+    }
+    assert_eq!(fs::read_dir(state.join("postern")).unwrap().count(), 0, "it leaves state behind");
+}
+
+#[test]
+fn the_demo_ends_when_it_is_told_or_nobody_reads() {
+    let state = scratch::folder("state");
+    let mut demo = Process::spawn(of_user(&state, &["demo", "--rate", "20"]));
+    let event = demo.wait_line(Duration::from_secs(20), |line| line.contains("events"));
+    assert!(event.is_some(), "{}", demo.stderr());
+    demo.signal("INT");
+    assert_eq!(demo.wait(Duration::from_secs(10)), Some(0), "{}", demo.stderr());
+    assert!(demo.stdout().contains("answers"), "the report comes also then");
+
+    let script = r#""$0" demo --rate 50 --duration 30s | head -n 1; exit "${PIPESTATUS[0]}""#;
+    let mut shell = crate::support::spawn::command("bash");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_postern")]).env("XDG_STATE_HOME", &state);
+    let started = Instant::now();
+    let ended = finish(shell, b"");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(started.elapsed() < Duration::from_secs(20), "it went on without a reader");
+    assert_eq!(fs::read_dir(state.join("postern")).unwrap().count(), 0, "it leaves state behind");
+}
+
+#[test]
+fn the_other_commands_find_the_edge_that_was_started_last() {
+    let state = scratch::folder("state");
+    for lost in [&["simulate", "--count", "1"][..], &["tail", "--max", "1"]] {
+        assert_eq!(run(&state, lost).code, Some(2), "there is no edge yet");
+    }
+    let mut first = serve(&state);
+    let mut last = serve(&state);
+    let file = state.join("postern/embedded.json");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let told: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(told["bootstrap"], last.ready["kafka"]);
+    let key = fs::metadata(told["keyFile"].as_str().unwrap()).unwrap();
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
+
+    let token =
+        run(&state, &["token", "mint", "--service", "graph", "--tenant", "org_x", "--user", "u"]);
+    let token = token.stdout.trim();
+    let read = run(&state, &["token", "inspect", token]);
+    assert_eq!(read.code, Some(0), "{}", read.stderr);
+    let body = graph::notifications(&["by-hand".to_owned()], token);
+    assert_eq!(last.post(graph::PATH, &[], body.as_bytes()).status, 202);
+    let tail = ["tail", "--from-beginning", "--topic", "events", "--max", "1", "--json"];
+    let tail = run(&state, &tail);
+    let record: Value = serde_json::from_str(tail.stdout.trim()).unwrap();
+    assert_eq!(
+        (record["event"]["id"].as_str(), record["key"].as_str()),
+        (Some("by-hand"), Some("org_x/u"))
+    );
+
+    // The other one knows neither the token nor the record.
+    assert_eq!(first.post(graph::PATH, &[], body.as_bytes()).status, 202);
+    assert_eq!(
+        first.metrics().value("postern_notifications_total", &[("outcome", "published")]),
+        0.0
+    );
+    first.sigterm();
+    assert_eq!(first.wait(Duration::from_secs(15)), Some(0));
+    assert!(file.exists(), "the last one started owns the file");
+    last.sigterm();
+    assert_eq!(last.wait(Duration::from_secs(15)), Some(0));
+    assert_eq!(fs::read_dir(state.join("postern")).unwrap().count(), 0, "state is left");
+}
+
+#[test]
+fn simulated_totals_are_those_of_the_topics() {
+    let state = scratch::folder("state");
+    let edge = serve(&state);
+    let options = [
+        "--count",
+        "300",
+        "--rate",
+        "100",
+        "--forged",
+        "10",
+        "--lifecycle",
+        "10",
+        "--duplicates",
+        "5",
+    ];
+    let ended = run(
+        &state,
+        &[&["simulate", "--json", "--seed", "7", "--provider", "graph"], &options[..]].concat(),
+    );
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let number =
+        |name: &str| report[name].as_u64().unwrap_or_else(|| panic!("no {name}: {report}"));
+    assert_eq!((number("seed"), number("attempts"), number("unexpected")), (7, 300, 0), "{report}");
+    assert!(number("duplicates") > 0 && number("forged_sent") > 0, "{report}");
+    assert_eq!(number("genuine_sent"), number("genuine_acknowledged"), "{report}");
+    let items =
+        |outcome| edge.metrics().value("postern_notifications_total", &[("outcome", outcome)]);
+    assert_eq!(items("published"), number("genuine_acknowledged") as f64, "{report}");
+    assert_eq!(items("quarantined"), number("forged_sent") as f64, "{report}");
+    // Each genuine item is a record, and a `missed` or `subscriptionRemoved` two.
+    let records = (number("genuine_acknowledged") + number("forged_sent")).to_string();
+    let tail = run(&state, &["tail", "--from-beginning", "--json", "--max", &records]);
+    let lines: Vec<Value> =
+        tail.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len().to_string(), records);
+    for topic in ["events", "lifecycle", "quarantine"] {
+        assert!(lines.iter().any(|line| line["topic"] == topic), "nothing in {topic}");
+    }
+    let opened = lines.iter().filter(|line| line["topic"] == "quarantine");
+    assert!(opened.clone().count() > 0 && opened.into_iter().all(|line| line["body"].is_string()));
+}
+
+#[test]
+fn the_embedded_kafka_is_for_this_machine_and_for_no_configuration() {
+    let state = scratch::folder("state");
+    for (arguments, variable) in [
+        (&["serve", "--public", "0.0.0.0:0"][..], None),
+        (&["serve", "--public", "127.0.0.1:0", "--admin", "0.0.0.0:0"], None),
+        (&["serve", "--public", "127.0.0.1:0"], Some(("POSTERN_SERVER__ADMIN", "127.0.0.1:0"))),
+    ] {
+        let mut command = of_user(&state, arguments);
+        command.envs(variable);
+        let refused = finish(command, b"");
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(refused.stderr.contains("kafka.bootstrap_servers"), "{}", refused.stderr);
+    }
+    assert!(!state.join("postern/embedded.json").exists());
+}
