@@ -27,4 +27,5 @@ mod secure_kafka;
 mod serve;
 mod stops;
 mod tools;
+mod topics;
 mod tour;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::client::Connection;
 use crate::support::config::Config;
-use crate::support::consumer::read_all;
-use crate::support::kafka::Kafka;
+use crate::support::consumer::{Record, read_all};
+use crate::support::kafka::{Kafka, Topics};
 use crate::support::ports::free_port;
 use crate::support::process::{Postern, Process, command};
 use crate::support::{eventually, graph, hook};
@@ -74,8 +74,7 @@ fn kept_connections_are_told_to_go_and_none_is_cut() {
         .find(|heard| heard.at > first_close + Duration::from_millis(100) && !heard.closes);
     assert!(silent.is_none(), "an answer of the drain that does not say so");
     // What was answered 2xx is there, and nobody was answered anything but 202 and 503.
-    let mut kept: Vec<String> =
-        read_all(kafka, &topics.events).iter().map(|record| record.id()).collect();
+    let mut kept: Vec<String> = read_all(kafka, &topics.events).iter().map(Record::id).collect();
     kept.sort();
     for answer in &heard {
         assert!([202, 503].contains(&answer.status), "{}: {}", answer.id, answer.status);
@@ -86,7 +85,7 @@ fn kept_connections_are_told_to_go_and_none_is_cut() {
 
 #[test]
 fn it_ends_well_before_it_is_ready() {
-    let topics = crate::support::kafka::Topics::named();
+    let topics = Topics::named();
     let (public, admin) = (free_port(), free_port());
     // Nobody listens there: for 2 s it is not ready.
     let servers = format!("127.0.0.1:{}", free_port());

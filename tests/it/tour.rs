@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::process::{Finished, Postern, Process, command, finish};
-use crate::support::{graph, scratch};
+use crate::support::{graph, scratch, spawn};
 
 /// A command of the user whose state lies in this folder.
 fn of_user(state: &Path, arguments: &[&str]) -> Command {
@@ -64,7 +64,7 @@ fn the_demo_ends_when_it_is_told_or_nobody_reads() {
     assert!(demo.stdout().contains("answers"), "the report comes also then");
 
     let script = r#""$0" demo --rate 50 --duration 30s | head -n 1; exit "${PIPESTATUS[0]}""#;
-    let mut shell = crate::support::spawn::command("bash");
+    let mut shell = spawn::command("bash");
     shell.args(["-c", script, env!("CARGO_BIN_EXE_postern")]).env("XDG_STATE_HOME", &state);
     let started = Instant::now();
     let ended = finish(shell, b"");
