@@ -6,7 +6,9 @@ use http::request::Parts;
 use hyper::body::{Body as _, Incoming};
 use postern_core::batch::Batch;
 use postern_core::delivery::{Delivery, Verified};
-use postern_core::provider::google::{KEPT_CHANNEL_HEADERS, KEPT_PUBSUB_HEADERS};
+use postern_core::provider::google::{
+    KEPT_CHANNEL_HEADERS, KEPT_PUBSUB_HEADERS, PubsubSource, unread_push,
+};
 use postern_core::publish::{Publish, PublishError};
 use postern_core::quarantine::{KeptBody, Quarantined};
 use postern_core::reason::{Reason, Untrusted};
@@ -39,34 +41,40 @@ impl<P: Publish> Edge<P> {
         self.store(judged.verified.service(), untrusted, size, record, deadline).await
     }
 
-    /// Quarantines a push whose body is too large to be read: that it came, and what its head says.
+    /// Quarantines a push whose body is too large to be read: that it came, and what its head says. Nothing of a denied
+    /// tenant is stored.
     pub(crate) async fn set_aside(
         &self,
         head: &Parts,
-        endpoint: &Endpoint<'_>,
+        source: &PubsubSource,
         body: &Incoming,
         received: UnixMillis,
         deadline: Instant,
     ) -> Result<(), Refusal> {
         let untrusted = [Untrusted { index: 0, reason: Reason::TooLarge }];
+        let trust = self.trust.load_full();
+        let (service, denied) = unread_push(source, &head.headers, &trust);
         if self.life.phase() >= Phase::Flushing {
-            self.metrics.items(Service::Gmail, Outcome::Failed, untrusted.len());
+            self.metrics.items(service, Outcome::Failed, untrusted.len());
             return Err(Refusal::Draining);
         }
-        let trust = self.trust.load_full();
+        if denied {
+            self.metrics.items(service, Outcome::Denied, untrusted.len());
+            return Ok(());
+        }
         let record = || {
             Quarantined {
-                service: Service::Gmail.as_str(),
+                service: service.as_str(),
                 items: &[],
                 reason: Reason::TooLarge,
                 body: KeptBody::Unread(declared_length(head).or(body.size_hint().exact())),
-                kept: &kept(endpoint, head),
+                kept: &kept(&Endpoint::Pubsub(source), head),
                 received,
                 traceparent: traceparent(&head.headers),
             }
             .record(trust.ring(), self.config.quarantine_body)
         };
-        self.store(Service::Gmail, &untrusted, 0, record, deadline).await
+        self.store(service, &untrusted, 0, record, deadline).await
     }
 
     /// Makes one quarantine record durable, if the budget allows.

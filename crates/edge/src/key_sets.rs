@@ -71,6 +71,10 @@ impl KeySets {
             return self.current();
         }
         let mut ended = self.0.ended.subscribe();
+        // A fetch may have ended since the caller looked: its end is not waited for once more.
+        if let Some(current) = self.current().filter(|current| current.age() < FRESH) {
+            return Some(current);
+        }
         self.0.wanted.notify_one();
         // Without an answer in time the old set is what there is.
         drop(timeout_at(deadline, ended.changed()).await);

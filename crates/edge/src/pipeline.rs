@@ -126,9 +126,9 @@ impl<P: Publish> Edge<P> {
             Err(refusal) => Err(refusal),
         };
         let bytes = match (read, &endpoint) {
-            (Err(Refusal::TooLarge), Endpoint::Pubsub(_)) => {
+            (Err(Refusal::TooLarge), Endpoint::Pubsub(source)) => {
                 // The caller is genuine and would push it again for days: what there is of it is kept aside.
-                self.set_aside(&head, &endpoint, &body, received, publish_by).await?;
+                self.set_aside(&head, source, &body, received, publish_by).await?;
                 tokio::spawn(body::discard(body, body_by));
                 return Ok(Taken::Google);
             }

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use postern_core::batch::{Batch, Record};
-use postern_core::cloud_event::{self, ContentMode};
-use postern_core::delivery::{Delivery, Form, Rejection, Route, Verified};
+use postern_core::cloud_event::ContentMode;
+use postern_core::delivery::{Form, Rejection, Verified};
 use postern_core::key_ring::KeyRing;
-use postern_core::percent;
-use postern_core::provider::microsoft::handshake::{self, Handshake};
 use postern_core::quarantine::{self, KeptBody, Quarantined};
 use postern_core::reason::Untrusted;
 use postern_core::secret::Secret;
@@ -17,17 +15,18 @@ use postern_core::trust::{Deny, StaticSecret, Trust};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::admitted::{Admitted, Issuer, refused};
 use crate::case::{self, Body, Case, Expected, Item, RECEIPT};
 use crate::schemas::Schemas;
 
-const ROUTE: &str = "/v1/microsoft/graph";
 /// 2026-11-25T12:00:00.123Z
 const RECEIVED: UnixMillis = UnixMillis(1_795_608_000_123);
 const RECEIVED_TEXT: &str = "2026-11-25T12:00:00.123Z";
 
-/// The trust of `trust.json`, and the published schemas.
+/// The trust of `trust.json`, the issuer of its sources, and the published schemas.
 pub(crate) struct Judge {
     trust: Trust,
+    issuer: Issuer,
     schemas: Schemas,
 }
 
@@ -37,48 +36,46 @@ impl Judge {
         let secret = |text: &[u8]| Secret::from_file_content(text.to_vec());
         let keys = file.keys.iter().map(|(kid, key)| (kid.clone(), secret(&case::unhex(key))));
         let ring = KeyRing::new(&file.signing, keys.collect()).expect("a good ring");
+        let issuer = Issuer::new(&file.sources, &file.service_account, RECEIVED);
         let secrets = file.static_secrets.into_iter().map(|given| {
             let service = Service::from_word(&given.service).expect("a service");
             StaticSecret::new(service, &secret(given.secret.as_bytes()), given.tenant, given.user)
         });
         let deny = Deny::new(file.deny.into_iter().map(|rule| (rule.tenant, rule.user)).collect());
-        Self { trust: Trust::new(Some(ring), secrets.collect(), deny), schemas: Schemas::read() }
+        let trust = Trust::new(Some(ring), secrets.collect(), deny);
+        Self { trust, issuer, schemas: Schemas::read() }
+    }
+
+    /// Every case of a provider, with tokens in the places where they belong.
+    pub(crate) fn cases(&self, provider: &str) -> Vec<Case> {
+        let mut cases = case::all(provider);
+        for case in &mut cases {
+            case.request.authorize(|source| self.issuer.token(source));
+        }
+        cases
     }
 
     /// What the case comes to, as far as the core decides it; the rest is the contract's table of answers.
     pub(crate) fn outcome(&self, case: &Case) -> Expected {
-        match handshake::read(Self::query(case)) {
-            Handshake::Absent => {}
-            Handshake::Refused => return refused(400, "unreadable"),
-            Handshake::Echo(body) => {
-                let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-                let headers = [
-                    header("content-type", "text/plain; charset=utf-8"),
-                    header("x-content-type-options", "nosniff"),
-                ];
-                return Expected {
-                    status: 200,
-                    headers: headers.into(),
-                    body,
-                    ..Expected::default()
-                };
-            }
-        }
-        let tenant = tenant(case);
-        match self.verify(case, &tenant) {
+        let admitted = match self.admit(case) {
+            Ok(admitted) => admitted,
+            Err(answer) => return *answer,
+        };
+        match admitted.verify(&self.trust, RECEIVED) {
             Err(Rejection::Unreadable) => refused(400, "unreadable"),
             Err(Rejection::TooManyItems) => refused(413, "too-large"),
-            Ok(verified) => answered(&verified),
+            Ok(verified) => answered(admitted.taken(), &verified),
         }
+    }
+
+    fn admit<'c>(&'c self, case: &'c Case) -> Result<Admitted<'c>, Box<Expected>> {
+        Admitted::of(case, &self.issuer, RECEIVED)
     }
 
     /// Compares every record of both content modes with each other; returns how many there are.
     pub(crate) fn check_records(&self, case: &Case) -> usize {
-        if handshake::read(Self::query(case)) != Handshake::Absent {
-            return 0;
-        }
-        let tenant = tenant(case);
-        let Ok(verified) = self.verify(case, &tenant) else { return 0 };
+        let Ok(admitted) = self.admit(case) else { return 0 };
+        let Ok(verified) = admitted.verify(&self.trust, RECEIVED) else { return 0 };
         let written = |mode| verified.normalize(&Form { mode, ..Form::default() }).0;
         let (structured, binary) = (written(ContentMode::Structured), written(ContentMode::Binary));
         assert_eq!(structured.len(), binary.len(), "{}", case.name);
@@ -92,13 +89,14 @@ impl Judge {
 
     /// Seals the case's quarantine record, checks its headers and opens it again; returns the body inside.
     pub(crate) fn check_quarantine(&self, case: &Case, expected: &case::Quarantine) -> Vec<u8> {
-        let tenant = tenant(case);
-        let verified = self.verify(case, &tenant).expect("a quarantined delivery is readable");
+        let admitted = self.admit(case).expect("a quarantined delivery is read");
+        let verified = admitted.verify(&self.trust, RECEIVED).expect("and readable");
+        let (service, kept) = (verified.service().as_str(), admitted.kept());
         let (_, too_large) = verified.normalize(&Form::default());
         let whole = verified.whole_body();
         let untrusted = [verified.untrusted(), &too_large].concat();
         let record = Quarantined {
-            service: "graph",
+            service,
             items: if whole.is_some() { &[] } else { &untrusted },
             reason: whole.unwrap_or(untrusted[0].reason),
             body: if verified.denied() > 0 {
@@ -106,7 +104,7 @@ impl Judge {
             } else {
                 KeptBody::Whole(&case.request.body)
             },
-            kept: &[("path", case.request.target.as_bytes())],
+            kept: &kept,
             received: RECEIVED,
             traceparent: None,
         };
@@ -119,11 +117,11 @@ impl Judge {
             ("content-type", "application/octet-stream"),
             ("ce_specversion", "1.0"),
             ("ce_type", "io.postern.delivery.quarantined.v1"),
-            ("ce_source", "//postern/quarantine/graph"),
+            ("ce_source", &format!("//postern/quarantine/{service}")),
             ("ce_dataschema", "urn:postern:quarantine:v1"),
             ("ce_time", RECEIVED_TEXT),
             ("ce_recordedtime", RECEIVED_TEXT),
-            ("postern_service", "graph"),
+            ("postern_service", service),
             ("postern_reason", &expected.reason),
             ("postern_size", &case.request.body.len().to_string()),
             ("postern_sha256", &sha256(&case.request.body)),
@@ -137,47 +135,16 @@ impl Judge {
         assert_eq!(items, expected.items, "{}", case.name);
         let truncated = if expected.body == Body::Kept { "false" } else { "true" };
         assert_eq!(headers["postern_truncated"], truncated, "{}", case.name);
-        let opened = quarantine::open(ring, "k1", "graph", record.value().expect("it is sealed"))
+        let opened = quarantine::open(ring, "k1", service, record.value().expect("it is sealed"))
             .expect("the ring opens what it sealed");
-        assert_eq!(opened.kept, [("path".to_owned(), case.request.target.clone().into_bytes())]);
+        let sealed: Vec<(&str, &[u8])> =
+            opened.kept.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        assert_eq!(sealed, kept, "{}", case.name);
         opened.body
     }
-
-    fn verify<'c>(
-        &self,
-        case: &'c Case,
-        tenant: &'c Option<Option<String>>,
-    ) -> Result<Verified<'c>, Rejection> {
-        let mut traces = case.request.header("traceparent");
-        let trace = traces.next().filter(|_| traces.next().is_none());
-        Delivery {
-            route: Route::Graph { tenant: tenant.as_ref().map(Option::as_deref) },
-            body: &case.request.body,
-            traceparent: trace.and_then(|value| cloud_event::traceparent(value.as_bytes())),
-            received: RECEIVED,
-            max_items: 2_000,
-        }
-        .verify(&self.trust)
-    }
-
-    fn query(case: &Case) -> Option<&str> {
-        case.request.target.split_once('?').map(|(_, query)| query)
-    }
 }
 
-/// The tenant segment of the case's path: absent, not decodable, or a tenant.
-fn tenant(case: &Case) -> Option<Option<String>> {
-    assert_eq!(case.request.method, "POST", "{}", case.name);
-    let path = case.request.target.split('?').next().expect("split gives at least one part");
-    let rest = path.strip_prefix(ROUTE).unwrap_or_else(|| panic!("{}: {path}", case.name));
-    rest.strip_prefix('/').map(percent::decode_segment)
-}
-
-fn refused(status: u16, reason: &str) -> Expected {
-    Expected { status, refused: Some(reason.to_owned()), ..Expected::default() }
-}
-
-fn answered(verified: &Verified<'_>) -> Expected {
+fn answered(status: u16, verified: &Verified<'_>) -> Expected {
     let (batch, too_large) = verified.normalize(&Form::default());
     let mut untrusted = [verified.untrusted(), &too_large].concat();
     untrusted.sort_by_key(|item| item.index);
@@ -192,7 +159,7 @@ fn answered(verified: &Verified<'_>) -> Expected {
         .collect();
     let records = batch.records().map(|record| published_record(&record)).collect();
     let quarantine = quarantined(verified, &untrusted);
-    Expected { status: 202, records, quarantine, notifications, ..Expected::default() }
+    Expected { status, records, quarantine, notifications, ..Expected::default() }
 }
 
 fn quarantined(verified: &Verified<'_>, untrusted: &[Untrusted]) -> Option<case::Quarantine> {
@@ -209,9 +176,11 @@ fn quarantined(verified: &Verified<'_>, untrusted: &[Untrusted]) -> Option<case:
 fn published_record(record: &Record<'_>) -> case::Record {
     let mut value: Value =
         serde_json::from_slice(record.value().expect("events have a value")).expect("JSON");
+    assert_eq!(value["recordedtime"], RECEIVED_TEXT);
     for name in ["time", "recordedtime"] {
-        assert_eq!(value[name], RECEIVED_TEXT);
-        value[name] = json!(RECEIPT);
+        if value[name] == RECEIVED_TEXT {
+            value[name] = json!(RECEIPT);
+        }
     }
     let key = std::str::from_utf8(record.key().expect("events have a key")).expect("ASCII");
     case::Record { topic: record.topic().as_str().to_owned(), key: key.to_owned(), value }

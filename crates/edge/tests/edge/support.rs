@@ -1,6 +1,7 @@
 //! What do the tests drive the edge with?
 
 pub(crate) mod gateway;
+pub(crate) mod google;
 pub(crate) mod notice;
 pub(crate) mod recorder;
 pub(crate) mod wire;

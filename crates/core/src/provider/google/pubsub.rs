@@ -79,7 +79,7 @@ pub(crate) fn verify<'b>(
         received: delivery.received,
     };
     // First, whatever else is wrong with it: nothing of a denied tenant is stored, not even what cannot be read.
-    if source.tenant.as_deref().is_some_and(|tenant| trust.denies_tenant(tenant)) {
+    if is_denied(source, trust) {
         verified.denied = 1;
         return verified;
     }
@@ -91,6 +91,18 @@ pub(crate) fn verify<'b>(
         }
     }
     verified
+}
+
+fn is_denied(source: &PubsubSource, trust: &Trust) -> bool {
+    source.tenant.as_deref().is_some_and(|tenant| trust.denies_tenant(tenant))
+}
+
+/// What is known of a push whose body is not read: its service, and whether its tenant is denied.
+#[must_use]
+pub fn unread(source: &PubsubSource, headers: &HeaderMap, trust: &Trust) -> (Service, bool) {
+    let told =
+        !source.wrapped && workspace::is_cloud_event(&envelope::unwrapped(&[], headers).attributes);
+    (if told { Service::WorkspaceEvents } else { Service::Gmail }, is_denied(source, trust))
 }
 
 fn judge<'b>(envelope: Envelope<'b>, source: &'b PubsubSource) -> Result<Message<'b>, Reason> {

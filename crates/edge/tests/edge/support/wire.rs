@@ -50,7 +50,11 @@ impl Answer {
         assert_eq!(self.status, status, "{self:?}");
         assert!(self.body.is_empty(), "{self:?}");
         assert_eq!(self.all("cache-control"), ["no-store"], "{self:?}");
-        assert_eq!(self.all("content-length"), ["0"], "{self:?}");
+        // RFC 9110, section 8.6: a 204 has no length.
+        let length = if status == 204 { vec![] } else { vec!["0"] };
+        assert_eq!(self.all("content-length"), length, "{self:?}");
+        let challenge = if status == 401 { vec!["Bearer"] } else { vec![] };
+        assert_eq!(self.all("www-authenticate"), challenge, "{self:?}");
         assert_eq!(self.all("allow"), if status == 405 { vec!["POST"] } else { vec![] });
         match (status, self.all("retry-after").as_slice()) {
             (503, [seconds]) => {
@@ -60,12 +64,18 @@ impl Answer {
             (_, []) => {}
             other => panic!("Retry-After: {other:?}"),
         }
+        let known = [
+            "cache-control",
+            "content-length",
+            "allow",
+            "retry-after",
+            "connection",
+            "date",
+            "www-authenticate",
+        ];
         for (name, _) in &self.headers {
-            assert!(
-                ["cache-control", "content-length", "allow", "retry-after", "connection", "date"]
-                    .contains(&name.to_ascii_lowercase().as_str()),
-                "{name} says more than it should: {self:?}"
-            );
+            let said = known.contains(&name.to_ascii_lowercase().as_str());
+            assert!(said, "{name} says more than it should: {self:?}");
         }
     }
 }
@@ -132,6 +142,19 @@ impl Wire {
         let answers = self.drain().await;
         assert!(answers.is_empty(), "{answers:?}");
         assert!(self.received.is_empty(), "{:?}", String::from_utf8_lossy(&self.received));
+    }
+
+    /// Waits until the other side closes as it should: without a reset, and without another word.
+    pub(crate) async fn assert_closed_orderly(&mut self) {
+        assert!(self.received.is_empty(), "{:?}", String::from_utf8_lossy(&self.received));
+        let read = timeout(PATIENCE, self.stream.read(&mut [0; 64])).await;
+        let read = read.expect("the connection is closed in time");
+        assert_eq!(read.expect("no reset"), 0, "nothing more is said");
+    }
+
+    /// Sends bytes; whether the other side takes them all.
+    pub(crate) async fn takes(&mut self, bytes: &[u8]) -> bool {
+        matches!(timeout(PATIENCE, self.stream.write_all(bytes)).await, Ok(Ok(())))
     }
 
     /// Checks that nothing comes and the connection stays open for a while.
