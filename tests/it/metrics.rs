@@ -214,7 +214,8 @@ fn each_item_and_each_request_is_counted_once() {
     for reason in ["path", "method", "unreadable"] {
         assert_eq!(delta.of("postern_refused_total", &[("reason", reason)]), 1.0, "{reason}");
     }
-    assert_eq!(delta.1.value("postern_kafka_queue_messages", &[]), 0.0, "all is settled");
+    let settled = || edge.metrics().value("postern_kafka_queue_messages", &[]) == 0.0;
+    assert!(eventually(Duration::from_secs(5), settled), "records that never settle");
     assert_eq!(delta.1.value("postern_breaker_state", &[]), 0.0);
     assert_eq!(delta.1.value("postern_build_info", &[]), 1.0);
 }

@@ -10,18 +10,25 @@ use serde_json::Value;
 use crate::support::config::Config;
 use crate::support::kafka::{Kafka, Topics};
 use crate::support::process::{Postern, postern};
-use crate::support::{graph, hook};
+use crate::support::{eventually, graph, hook};
 
 /// The settings of a topic, and how many partitions it has.
 fn topic(kafka: &Kafka, name: &str) -> (usize, BTreeMap<String, String>) {
     let admin: AdminClient<DefaultClientContext> = kafka.client().create().unwrap();
-    let metadata = admin.inner().fetch_metadata(Some(name), Duration::from_secs(10)).unwrap();
+    let mut partitions = 0;
+    let known = || {
+        let metadata = admin.inner().fetch_metadata(Some(name), Duration::from_secs(10)).unwrap();
+        partitions = metadata.topics()[0].partitions().len();
+        partitions > 0
+    };
+    // A broker hears of a new topic a moment after the controller has made it.
+    assert!(eventually(Duration::from_secs(10), known), "there is no topic {name}");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let asked = [ResourceSpecifier::Topic(name)];
     let told = runtime.block_on(admin.describe_configs(&asked, &AdminOptions::new())).unwrap();
     let entries = told.into_iter().flat_map(|resource| resource.unwrap().entries);
     let settings = entries.filter_map(|entry| Some((entry.name, entry.value?))).collect();
-    (metadata.topics()[0].partitions().len(), settings)
+    (partitions, settings)
 }
 
 #[test]

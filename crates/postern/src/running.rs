@@ -18,6 +18,7 @@ use postern_kafka::{Producer, topics};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGauge, Opts, Registry};
 use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -63,6 +64,8 @@ impl Running {
     /// When a listener cannot be bound or the producer's settings are refused.
     pub(crate) fn start(serve: Serve) -> anyhow::Result<Self> {
         let Serve { settings, trust, reloader, kafka } = serve;
+        // First of all: until it is caught, a SIGHUP ends the process.
+        let hangup = catch_hangup();
         let (registry, life) = (Registry::new(), Life::new());
         register_process(&registry)?;
         let metrics = Metrics::register(&registry)?;
@@ -78,7 +81,7 @@ impl Running {
         let (stop_listening, stop) = watch::channel(false);
         let listening = tokio::spawn(listener::run(listener, Arc::clone(&edge), stop));
         let admin = start_admin(settings.server.admin, &edge, registry, life)?;
-        let reloading = tokio::spawn(reload(reloader, Arc::clone(&edge)));
+        let reloading = tokio::spawn(reload(reloader, Arc::clone(&edge), hangup));
         let servers = kafka.bootstrap_servers.clone();
         Ok(Self {
             edge,
@@ -243,15 +246,16 @@ fn status(edge: &Edge<Producer>) -> serde_json::Value {
     })
 }
 
-/// Looks at keys, secrets and deny rules every 5 s, and at once on SIGHUP.
-async fn reload(mut reloader: Reloader, edge: Arc<Edge<Producer>>) {
-    let mut hangup = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
-        Ok(hangup) => Some(hangup),
-        Err(error) => {
+fn catch_hangup() -> Option<Signal> {
+    signal(SignalKind::hangup())
+        .inspect_err(|error| {
             tracing::warn!(error = %error, "SIGHUP cannot be caught: changes are seen every 5 s only");
-            None
-        }
-    };
+        })
+        .ok()
+}
+
+/// Looks at keys, secrets and deny rules every 5 s, and at once on SIGHUP.
+async fn reload(mut reloader: Reloader, edge: Arc<Edge<Producer>>, mut hangup: Option<Signal>) {
     loop {
         let asked = async {
             match &mut hangup {

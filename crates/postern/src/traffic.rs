@@ -119,7 +119,7 @@ pub(crate) async fn run_with_progress(
     let live = Arc::new(Live::default());
     let bar = bar(&load, rate);
     let shown = tokio::spawn(show(bar.clone(), Arc::clone(&live)));
-    let told = async { drop(signals::told_to_stop().await) };
+    let told = signals::told_to_stop()?;
     let report = postern_sim::run(load, scenario, Arc::new(()), live, told).await;
     shown.abort();
     bar.finish_and_clear();

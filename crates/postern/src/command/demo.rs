@@ -69,6 +69,7 @@ pub(crate) fn run(args: &Args, _source: Source) -> anyhow::Result<Exit> {
 async fn tour(args: &Args, duration: Option<Duration>) -> anyhow::Result<Exit> {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     let (public, admin) = (args.public.unwrap_or(any_port), args.admin.unwrap_or(any_port));
+    let told_to_stop = signals::told_to_stop()?;
     let edge = EmbeddedEdge::start(public, admin).await?;
     output::note(edge.banner("demo"));
     let ends = match duration {
@@ -101,7 +102,7 @@ async fn tour(args: &Args, duration: Option<Duration>) -> anyhow::Result<Exit> {
     };
     let told = async {
         tokio::select! {
-            told = signals::told_to_stop() => drop(told),
+            () = told_to_stop => {}
             () = stopped.notified() => {}
         }
     };

@@ -49,9 +49,10 @@ pub(crate) fn run(args: &Args, source: Source) -> anyhow::Result<Exit> {
 }
 
 async fn embedded(public: SocketAddr, admin: SocketAddr, json: bool) -> anyhow::Result<Exit> {
+    let told = signals::told_to_stop()?;
     let edge = EmbeddedEdge::start(public, admin).await?;
     output::note(edge.banner("serve"));
-    until_told(&edge.running, json).await?;
+    until_told(told, &edge.running, json).await;
     edge.stop().await;
     Ok(Exit::Done)
 }
@@ -63,16 +64,17 @@ async fn configured(serve: Serve, json: bool) -> anyhow::Result<Exit> {
         );
     }
     let kafka = serve.kafka.clone();
+    let told = signals::told_to_stop()?;
     let running = Running::start(serve)?;
     check_topics(&running, kafka);
-    until_told(&running, json).await?;
+    until_told(told, &running, json).await;
     running.stop().await;
     Ok(Exit::Done)
 }
 
 /// Turns ready, says so, and runs until a signal.
-async fn until_told(running: &Running, json: bool) -> std::io::Result<()> {
-    let mut told = std::pin::pin!(signals::told_to_stop());
+async fn until_told(told: impl Future<Output = ()>, running: &Running, json: bool) {
+    let mut told = std::pin::pin!(told);
     let ready = async {
         running.ready().await;
         if let Err(error) = announce(running, json) {
@@ -81,10 +83,9 @@ async fn until_told(running: &Running, json: bool) -> std::io::Result<()> {
     };
     tokio::select! {
         biased;
-        stop = &mut told => stop?,
-        () = ready => told.await?,
+        () = &mut told => {}
+        () = ready => told.await,
     }
-    Ok(())
 }
 
 /// The one line on standard output.
