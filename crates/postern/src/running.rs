@@ -35,6 +35,8 @@ const RELOAD: Duration = Duration::from_secs(5);
 const FLUSH: Duration = Duration::from_millis(2_500);
 /// How long connections that were accepted last may take to send their request and hear a 503.
 const LAST_CALL: Duration = Duration::from_millis(300);
+/// How long an answer that was decided last may take to be written.
+const LAST_WORD: Duration = Duration::from_millis(100);
 /// How long the topic checks may take; nobody waits for them.
 const CHECK: Duration = Duration::from_secs(10);
 /// The largest share of a record that is frame: librdkafka and the broker count it, the batch does not.
@@ -133,6 +135,8 @@ impl Running {
         }
         tokio::time::sleep(LAST_CALL).await;
         life.settled(LAST_CALL).await;
+        // A request counts as settled just before its answer is written.
+        tokio::time::sleep(LAST_WORD).await;
         self.reloading.abort();
         life.advance(Phase::Stopped);
         tracing::info!("stopped");
