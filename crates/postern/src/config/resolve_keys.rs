@@ -23,17 +23,21 @@ pub(super) fn hook_tokens(reader: &mut Reader<'_>) -> Option<HookTokens> {
     let entries = reader.map("hook_tokens.keys", kid_of_variable);
     let none = entries.is_empty();
     let mut keys = Vec::with_capacity(entries.len());
-    let mut faulty = false;
+    // Whether an entry is faulty; whether one may be the key that signs, under a name that is none.
+    let (mut faulty, mut misnamed) = (false, false);
+    let mut named = Vec::with_capacity(entries.len());
     for (kid, found) in entries {
         if !is_kid(&kid) {
             // Key and file may have been swapped: the name may be the secret.
             let message = format!("{KID}; the file stands on the other side of the equals sign");
             reader.note(Problem::at("hook_tokens.keys", found.place, message));
-            faulty = true;
-        } else if let Some(file) = secret_file(reader, found) {
-            keys.push((kid, file));
-        } else {
-            faulty = true;
+            (faulty, misnamed) = (true, true);
+            continue;
+        }
+        named.push(kid.clone());
+        match secret_file(reader, found) {
+            Some(file) => keys.push((kid, file)),
+            None => faulty = true,
         }
     }
     if none {
@@ -46,16 +50,15 @@ pub(super) fn hook_tokens(reader: &mut Reader<'_>) -> Option<HookTokens> {
         return None;
     }
     let signing = match signing {
+        Some(found) if keys.iter().any(|(kid, _)| *kid == found.value) => found.value,
         Some(found) => {
-            if !faulty && keys.iter().all(|(kid, _)| *kid != found.value) {
+            if !misnamed && !named.contains(&found.value) {
                 reader.note(found.problem("names no key of hook_tokens.keys"));
             }
-            found.value
-        }
-        None if reader.has("hook_tokens.signing") || faulty => {
             // Never signs, as there is a problem already; so the faults of the other keys' files are told with it.
             keys.first()?.0.clone()
         }
+        None if reader.has("hook_tokens.signing") || faulty => keys.first()?.0.clone(),
         None if keys.len() == 1 => keys[0].0.clone(),
         None => {
             reader.note(Problem::of("hook_tokens.signing", "missing: say which of the keys signs"));
@@ -81,8 +84,11 @@ pub(super) fn static_secrets(reader: &mut Reader<'_>) -> Vec<StaticSecret> {
         missing(reader, &table, "service", "whose deliveries carry the secret");
         missing(reader, &table, "file", "that holds the secret");
         missing(reader, &table, "tenant", "that these deliveries belong to");
-        if let (Some(service), Some(file), Some(tenant)) = (service, file, tenant) {
-            let (service, tenant) = (service.value, tenant.value);
+        if let Some(file) = file {
+            // Stand-ins prove nothing, as there is a problem already; so the faults of the file are told with it. Drive takes
+            // the longest texts.
+            let service = service.map_or(Service::Drive, |service| service.value);
+            let tenant = tenant.map(|tenant| tenant.value).unwrap_or_default();
             secrets.push(StaticSecret { service, file, tenant, user });
         }
     }

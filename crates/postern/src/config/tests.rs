@@ -107,6 +107,33 @@ fn problems_of_values_and_of_files_come_together_in_the_order_of_lines() {
 }
 
 #[test]
+fn the_file_of_a_faulty_table_and_a_name_beside_a_faulty_key_are_judged_too() {
+    let files = Files::new();
+    let key = files.write("key", "k".repeat(32));
+    let file = files.write(
+        "postern.toml",
+        format!(
+            "[kafka]\nbootstrap_servers = \"b:1\"\n[[static_secret]]\nservice = \"ews\"\nfile = \"/no/such\"\n\
+             [hook_tokens]\nsigning = \"k9\"\nkeys = {{ k1 = {key:?}, k2 = 5 }}\n"
+        ),
+    );
+    let source = Source::default().with_file(Some(file.into()));
+    let error = for_serve(&source).expect_err("is full of problems");
+    let mut keys: Vec<&str> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
+    keys.sort_unstable();
+    assert_eq!(
+        keys,
+        [
+            "hook_tokens.keys.k2",
+            "hook_tokens.signing",
+            "static_secret[0].file",
+            "static_secret[0].service",
+            "static_secret[0].tenant",
+        ]
+    );
+}
+
+#[test]
 fn what_only_fails_when_a_client_is_made_is_a_problem_too() {
     let files = Files::new();
     let key = files.write("k1", [b'x'; 32]);
