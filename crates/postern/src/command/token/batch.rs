@@ -70,6 +70,13 @@ pub(super) fn mint(ring: &KeyRing, mut input: impl BufRead) -> anyhow::Result<St
 }
 
 fn one(ring: &KeyRing, line: &[u8]) -> Result<String, String> {
+    // serde takes a list for a struct as well: its values would be named by their order alone.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err(
+            "a line holds one JSON object, such as {\"service\":\"graph\",\"tenant\":\"org_acme\"}"
+                .to_owned(),
+        );
+    }
     let line: Line = serde_json::from_slice(line).map_err(|error| {
         // The position in the line is in the text, "line 1" would mislead.
         let text = error.to_string();
@@ -115,6 +122,8 @@ mod tests {
         for bad in [
             "",
             "{",
+            "[]",
+            r#"["graph","t",null,null,null,null]"#,
             r#"{"service":"graph"}"#,
             r#"{"service":"gmail","tenant":"t"}"#,
             r#"{"service":"graph","tenant":""}"#,
