@@ -195,7 +195,41 @@ mod tests {
         assert!(renewed.age() < first.age());
         assert_eq!(server.fetches(), 2);
         assert!(asked.elapsed() < Duration::from_secs(12), "{:?}", asked.elapsed());
-        server.answer(KeySetAnswer::failing(500));
-        assert!(sets.current().is_some(), "an outage leaves the keys");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_key_set_leaves_the_keys() {
+        let signer = Signer::generate("kept").expect("a key");
+        let server = KeySetServer::start(signer.jwks()).await.expect("a port");
+        let statuses = [201, 301, 302, 304, 404, 429, 500, 503]
+            .map(|status| KeySetAnswer { status, ..KeySetAnswer::of(signer.jwks()) });
+        let bodies = ["", "{}", r#"{"keys":[]}"#, r#"{"keys":{}}"#, "<html>", r#"{"keys":["#, "[]"];
+        let long = format!("{}{}", signer.jwks(), " ".repeat(LARGEST));
+        let broken = KeySetAnswer { broken: true, ..KeySetAnswer::of(signer.jwks()) };
+        let never = KeySetAnswer { delay: FETCH * 2, ..KeySetAnswer::of(signer.jwks()) };
+        let answers = statuses.into_iter().chain(bodies.map(KeySetAnswer::of));
+        for answer in answers.chain([KeySetAnswer::of(long), broken, never]) {
+            let name = format!("{answer:.120?}");
+            server.answer(answer);
+            let soon = || Instant::now() + Duration::from_secs(5);
+            // With keys in hand, and with none.
+            for jwks in [Some(signer.jwks()), None] {
+                let sets = KeySets::default();
+                if let Some(jwks) = &jwks {
+                    let kept = KeySet::parse(jwks.as_bytes()).expect("a key set");
+                    sets.store_aged(kept, FRESH * 2);
+                }
+                let before = sets.current();
+                let fetches = server.fetches();
+                let fetcher = Fetcher::new(&server.url(), sets.clone()).expect("a fetcher");
+                let running = tokio::spawn(fetcher.run());
+                let after = sets.newer(soon()).await;
+                running.abort();
+                assert_eq!(server.fetches(), fetches + 1, "{name}");
+                assert_eq!(after.is_some(), jwks.is_some(), "{name}");
+                let kept = before.zip(after).is_none_or(|(one, other)| Arc::ptr_eq(&one, &other));
+                assert!(kept, "{name}");
+            }
+        }
     }
 }
