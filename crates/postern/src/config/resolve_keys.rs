@@ -21,26 +21,19 @@ pub(super) fn hook_tokens(reader: &mut Reader<'_>) -> Option<HookTokens> {
         if is_kid(kid) { Ok(kid.to_owned()) } else { Err(KID.to_owned()) }
     });
     let entries = reader.map("hook_tokens.keys", kid_of_variable);
-    let none = entries.is_empty();
-    let mut keys = Vec::with_capacity(entries.len());
-    // Whether an entry is faulty; whether one may be the key that signs, under a name that is none.
-    let (mut faulty, mut misnamed) = (false, false);
-    let mut named = Vec::with_capacity(entries.len());
+    let given = entries.len();
+    let (mut named, mut keys) = (Vec::with_capacity(given), Vec::with_capacity(given));
     for (kid, found) in entries {
         if !is_kid(&kid) {
             // Key and file may have been swapped: the name may be the secret.
             let message = format!("{KID}; the file stands on the other side of the equals sign");
             reader.note(Problem::at("hook_tokens.keys", found.place, message));
-            (faulty, misnamed) = (true, true);
             continue;
         }
         named.push(kid.clone());
-        match secret_file(reader, found) {
-            Some(file) => keys.push((kid, file)),
-            None => faulty = true,
-        }
+        keys.extend(secret_file(reader, found).map(|file| (kid, file)));
     }
-    if none {
+    if given == 0 {
         if reader.has("hook_tokens") && !reader.is_faulty("hook_tokens.keys") {
             reader.note(Problem::of(
                 "hook_tokens.keys",
@@ -49,17 +42,18 @@ pub(super) fn hook_tokens(reader: &mut Reader<'_>) -> Option<HookTokens> {
         }
         return None;
     }
-    let signing = match signing {
-        Some(found) if keys.iter().any(|(kid, _)| *kid == found.value) => found.value,
-        Some(found) => {
-            if !misnamed && !named.contains(&found.value) {
-                reader.note(found.problem("names no key of hook_tokens.keys"));
-            }
-            // Never signs, as there is a problem already; so the faults of the other keys' files are told with it.
-            keys.first()?.0.clone()
-        }
-        None if reader.has("hook_tokens.signing") || faulty => keys.first()?.0.clone(),
-        None if keys.len() == 1 => keys[0].0.clone(),
+    // An entry under a name that is none may be the key that is meant.
+    if let Some(found) = &signing
+        && named.len() == given
+        && !named.contains(&found.value)
+    {
+        reader.note(found.problem("names no key of hook_tokens.keys"));
+    }
+    let usable = |kid: &String| keys.iter().any(|(known, _)| known == kid);
+    let signing = match signing.map(|found| found.value).filter(usable) {
+        Some(kid) => kid,
+        // Where there is a problem already it never signs; so the faults of the other keys' files are told with it.
+        None if keys.len() == 1 || reader.is_faulty("hook_tokens") => keys.first()?.0.clone(),
         None => {
             reader.note(Problem::of("hook_tokens.signing", "missing: say which of the keys signs"));
             return None;
