@@ -177,10 +177,10 @@ fn declared_length(head: &Parts) -> Option<u64> {
 }
 
 /// The publisher keeps the deadline itself; this keeps the promise should it not.
-pub(crate) async fn in_time(
+pub(crate) async fn in_time<T>(
     deadline: Instant,
-    work: impl Future<Output = Result<(), PublishError>>,
-) -> Result<(), PublishError> {
+    work: impl Future<Output = Result<T, PublishError>>,
+) -> Result<T, PublishError> {
     timeout_at(deadline + OVERTIME, work).await.unwrap_or(Err(PublishError::Timeout))
 }
 

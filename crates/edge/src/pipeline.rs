@@ -179,8 +179,8 @@ impl<P: Publish> Edge<P> {
         let mut owed = !too_large.is_empty() || (genuine == 0 && denied == 0);
 
         if genuine > 0 {
-            match in_time(deadline, self.publisher.publish(batch, deadline.into_std())).await {
-                Ok(()) => self.metrics.items(service, Outcome::Published, genuine),
+            match in_time(deadline, self.publisher.publish(&batch, deadline.into_std())).await {
+                Ok(durable) => self.metrics.items(service, Outcome::of(durable), genuine),
                 Err(PublishError::RecordRefused) => {
                     // Sending again would not help: what Kafka will not take is kept aside, with all the rest.
                     untrusted = judged.refused(&untrusted);

@@ -15,6 +15,7 @@ mod context;
 mod failure;
 mod lane;
 mod producer;
+mod redelivery;
 
 pub mod breaker;
 mod health;
@@ -29,6 +30,7 @@ pub mod tail;
 pub mod topics;
 
 pub use producer::{Contact, Producer, StartError};
+pub use redelivery::Redelivery;
 pub use settings::{
     FIXED_PROPERTIES, Settings, SettingsError, TopicNames, check_property, check_value,
 };
