@@ -73,6 +73,20 @@ fn failures_in_a_row_open_it_and_one_acknowledgement_between_does_not_let_them()
 }
 
 #[test]
+fn requests_that_give_up_open_it_although_slow_acknowledgements_come() {
+    let mut bench = Bench::new();
+    for n in 0..4 {
+        bench.breaker.failed(bench.at(1_700 + n * 100), bench.at(n * 100));
+        bench.breaker.acknowledged(bench.at(1_750 + n * 100), bench.at(n * 100));
+        assert_eq!(bench.breaker.state(), Circuit::Closed);
+    }
+    bench.breaker.failed(bench.at(2_100), bench.at(400));
+    assert_eq!(bench.breaker.state(), Circuit::Open);
+    bench.breaker.acknowledged(bench.at(2_150), bench.at(400));
+    assert_eq!(bench.breaker.state(), Circuit::Open, "slow is not back");
+}
+
+#[test]
 fn a_bunch_of_failures_at_one_time_does_not_open_it() {
     let mut bench = Bench::new();
     for _ in 0..100 {
