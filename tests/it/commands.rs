@@ -166,11 +166,11 @@ fn the_embedded_edge_is_found_and_leaves_nothing_behind() {
 
 #[test]
 fn what_is_wrong_is_said_all_at_once() {
-    let wrong = Config::bare().set("kafka", "bootstrap", "\"x\"").set("spool", "dir", "\"/x\"");
+    let wrong = Config::bare().set("kafka", "bootstrap", "\"x\"").set("renew", "every", "\"1h\"");
     let file = wrong.write();
     let refused = postern(&["config", "check", file.to_str().unwrap()]);
     assert_eq!(refused.code, Some(2));
-    for named in ["kafka.bootstrap", "kafka.bootstrap_servers", "spool"] {
+    for named in ["kafka.bootstrap", "kafka.bootstrap_servers", "renew"] {
         assert!(refused.stderr.contains(named), "{named} in {}", refused.stderr);
     }
     let exposed = postern(&["serve", "--public", "0.0.0.0:0"]);
