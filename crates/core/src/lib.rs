@@ -6,6 +6,7 @@
 pub mod percent;
 pub mod secret;
 pub mod service;
+pub mod stored;
 pub mod time;
 
 pub mod claims;
