@@ -23,3 +23,4 @@ pub mod cloud_event;
 pub mod mailbox_event;
 pub mod publish;
 pub mod quarantine;
+pub mod refused;

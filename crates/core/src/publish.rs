@@ -7,6 +7,9 @@ use crate::batch::Batch;
 
 /// Makes records durable. Implemented by the Kafka producer, by the spool in front of it, and in memory for tests.
 pub trait Publish: Send + Sync + 'static {
+    /// The circuit breaker in front of Kafka.
+    fn circuit(&self) -> Circuit;
+
     /// Returns once *every* record of the batch is durable, and where; or with the reason why that is not known by
     /// `deadline`. After an error the records may still turn up in their topic.
     fn publish(
@@ -42,6 +45,9 @@ pub trait Redeliver: Send + Sync + 'static {
     /// Sends every record on a way of its own, in a queue that cannot crowd out live records, and waits until each is
     /// settled. After an error some may have been acknowledged.
     fn redeliver(&self, batch: &Batch) -> impl Future<Output = Result<(), PublishError>> + Send;
+
+    /// Hands over the quarantine record of one that was refused for good, and waits for its acknowledgement.
+    fn quarantine(&self, record: &Batch) -> impl Future<Output = Result<(), PublishError>> + Send;
 }
 
 /// Where records are durable.

@@ -311,6 +311,6 @@ mod tests {
         let families = registry.gather();
         let series: usize = families.iter().map(|family| family.get_metric().len()).sum();
         assert_eq!(families.len(), 9);
-        assert_eq!(series, 5 * 12 + 5 + 5 * 5 + 5 * 11 + 12 + 4);
+        assert_eq!(series, 5 * 12 + 5 + 5 * 6 + 5 * 11 + 12 + 4);
     }
 }

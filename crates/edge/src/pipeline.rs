@@ -207,6 +207,12 @@ impl<P: Publish> Edge<P> {
         self.trust.store(Arc::new(trust));
     }
 
+    /// Keys, secrets and deny rules as they are now.
+    #[must_use]
+    pub fn trust(&self) -> Arc<Trust> {
+        self.trust.load_full()
+    }
+
     /// The routes that exist.
     #[must_use]
     pub fn routes(&self) -> &Routes {

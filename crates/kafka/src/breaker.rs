@@ -89,6 +89,16 @@ impl Limits {
         probe_patience: Duration::from_millis(250),
         fresh: Duration::from_millis(1_200),
     };
+
+    /// For records that nobody waits for: a Kafka that takes seconds is good enough.
+    pub const PATIENT: Self = Self {
+        stall: Duration::from_secs(10),
+        failures: 20,
+        failing: Duration::from_secs(2),
+        probe_timeout: Duration::from_secs(10),
+        fresh: Duration::from_secs(10),
+        ..Self::DEFAULT
+    };
 }
 
 /// The circuit breaker. It reads no clock: every event comes with its time.

@@ -9,7 +9,8 @@ use postern_core::publish::Circuit;
 use prometheus::IntGauge;
 use tokio::sync::watch;
 
-use crate::breaker::{Admission, Breaker, Cause, Limits};
+use crate::breaker::{Admission, Breaker, Cause};
+use crate::lane::Plan;
 use crate::progress::Progress;
 
 /// The health of one producer. While the breaker is closed and nothing fails, a request and a delivery touch atomics
@@ -38,14 +39,14 @@ pub(crate) struct Health {
 
 impl Health {
     pub(crate) fn new(
-        name: &'static str,
+        plan: &Plan,
         state_gauge: Option<IntGauge>,
         queue_gauge: IntGauge,
         now: Instant,
     ) -> Self {
         Self {
-            name,
-            breaker: Mutex::new(Breaker::new(Limits::DEFAULT, now)),
+            name: plan.name,
+            breaker: Mutex::new(Breaker::new(plan.limits, now)),
             state: AtomicU8::new(Circuit::Closed as u8),
             troubled: AtomicBool::new(false),
             state_gauge,

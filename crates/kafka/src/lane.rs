@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::ack::Ack;
-use crate::breaker::Admission;
+use crate::breaker::{Admission, Limits};
 use crate::context::Context;
 use crate::failure;
 use crate::health::Health;
@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) kbytes: usize,
     /// How long librdkafka tries before it gives a record up.
     pub(crate) message_timeout: Duration,
+    /// When its breaker opens and closes.
+    pub(crate) limits: Limits,
 }
 
 /// One way to Kafka: a librdkafka producer with a bounded queue, and its health. Genuine records and quarantine

@@ -11,6 +11,7 @@ use prometheus::Registry;
 use tokio::sync::watch;
 
 use crate::ack::Ack;
+use crate::breaker::Limits;
 use crate::health::Health;
 use crate::lane::{Lane, Outgoing, Plan, Sent, outgoing};
 use crate::log_limit::LogLimit;
@@ -28,6 +29,7 @@ const GENUINE: Plan = Plan {
     messages: 20_000,
     kbytes: 32 * 1_024,
     message_timeout: MESSAGE_TIMEOUT,
+    limits: Limits::DEFAULT,
 };
 /// Quarantine records: 1 MiB/s by default, and bodies of up to 512 KiB.
 const QUARANTINE: Plan = Plan {
@@ -36,6 +38,7 @@ const QUARANTINE: Plan = Plan {
     messages: 500,
     kbytes: 8 * 1_024,
     message_timeout: MESSAGE_TIMEOUT,
+    limits: Limits::DEFAULT,
 };
 /// What comes out of a spool: nobody waits for it, and it must not crowd out the live path on the broker either.
 const REDELIVERY: Plan = Plan {
@@ -44,6 +47,7 @@ const REDELIVERY: Plan = Plan {
     messages: 5_000,
     kbytes: 16 * 1_024,
     message_timeout: Duration::from_secs(30),
+    limits: Limits::PATIENT,
 };
 /// How often a flush looks whether it is done.
 const FLUSH_TICK: Duration = Duration::from_millis(5);
@@ -104,8 +108,7 @@ impl Producer {
         let (log, now) = (Arc::new(LogLimit::default()), Instant::now());
         let stop = Arc::new(AtomicBool::new(false));
         let lane = |plan: Plan, gauge| -> Result<Arc<Lane>, StartError> {
-            let health =
-                Arc::new(Health::new(plan.name, gauge, metrics.queue_messages.clone(), now));
+            let health = Arc::new(Health::new(&plan, gauge, metrics.queue_messages.clone(), now));
             let lane = Lane::new(plan, settings, health, metrics.clone(), Arc::clone(&log))?;
             Ok(Arc::new(lane))
         };
@@ -124,10 +127,11 @@ impl Producer {
     /// When the system gives no thread for its watcher.
     pub fn redelivery(&self) -> Result<Redelivery, StartError> {
         let health =
-            Health::new(REDELIVERY.name, None, self.metrics.queue_messages.clone(), Instant::now());
+            Health::new(&REDELIVERY, None, self.metrics.queue_messages.clone(), Instant::now());
         let (metrics, log) = (self.metrics.clone(), Arc::clone(&self.log));
         let lane = Lane::new(REDELIVERY, &self.settings, Arc::new(health), metrics, log)?;
-        Redelivery::start(Arc::new(lane), Arc::clone(&self.genuine))
+        let (live, quarantine) = (Arc::clone(&self.genuine), Arc::clone(&self.quarantine));
+        Redelivery::start(Arc::new(lane), live, quarantine)
     }
 
     /// Resolves once a broker has answered for the first time.
@@ -183,6 +187,10 @@ impl Drop for Producer {
 }
 
 impl Publish for Producer {
+    fn circuit(&self) -> Circuit {
+        self.genuine.health.state()
+    }
+
     async fn publish(&self, batch: &Batch, deadline: Instant) -> Result<Durable, PublishError> {
         let waiting = hand_over(&self.genuine, batch.records().map(outgoing), deadline)?;
         let sent = waiting.ack.sent;

@@ -20,6 +20,7 @@ const PROBE_SETTLED_BY: Duration = Duration::from_secs(5);
 pub struct Redelivery {
     lane: Arc<Lane>,
     live: Arc<Lane>,
+    quarantine: Arc<Lane>,
     stop: Arc<AtomicBool>,
 }
 
@@ -30,10 +31,14 @@ impl std::fmt::Debug for Redelivery {
 }
 
 impl Redelivery {
-    pub(crate) fn start(lane: Arc<Lane>, live: Arc<Lane>) -> Result<Self, StartError> {
+    pub(crate) fn start(
+        lane: Arc<Lane>,
+        live: Arc<Lane>,
+        quarantine: Arc<Lane>,
+    ) -> Result<Self, StartError> {
         let stop = Arc::new(AtomicBool::new(false));
         crate::watch::spawn(Arc::clone(&lane), Arc::clone(&stop))?;
-        Ok(Self { lane, live, stop })
+        Ok(Self { lane, live, quarantine, stop })
     }
 }
 
@@ -60,6 +65,12 @@ impl Redeliver for Redelivery {
         }
         let deadline = Instant::now() + SETTLED_BY;
         hand_over(&self.lane, batch.records().map(outgoing), deadline)?.outcome(deadline).await
+    }
+
+    async fn quarantine(&self, record: &Batch) -> Result<(), PublishError> {
+        let deadline = Instant::now() + PROBE_SETTLED_BY;
+        let waiting = hand_over(&self.quarantine, record.records().map(outgoing), deadline)?;
+        waiting.outcome(deadline).await
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// One directory. Nothing is durable before [`Disk::sync`] of the file, and for a new file [`Disk::sync_dir`], returned.
-pub trait Disk: Send + Sync + 'static {
+pub(crate) trait Disk: Send + Sync + 'static {
     /// An open file; dropping it closes it.
     type File: Send;
 
@@ -37,12 +37,11 @@ pub trait Disk: Send + Sync + 'static {
 
 /// A directory of the system's.
 #[derive(Debug)]
-pub struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
     /// The directory at `path`, which exists.
-    #[must_use]
-    pub fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         Self(path.to_owned())
     }
 }

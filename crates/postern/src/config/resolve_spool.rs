@@ -3,9 +3,10 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use postern_spool::Settings;
+
 use super::read::Reader;
 use super::resolve::missing;
-use super::settings::Spool;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -15,7 +16,7 @@ const DEFAULT: u64 = 4 * GIB;
 const BOUNDS: RangeInclusive<u64> = 16 * MIB..=16_384 * GIB;
 
 /// Reads `[spool]`; absent: no spool.
-pub(super) fn spool(reader: &mut Reader<'_>) -> Option<Spool> {
+pub(super) fn spool(reader: &mut Reader<'_>) -> Option<Settings> {
     let wanted = reader.has("spool");
     let dir = reader.parsed("spool.dir", |text| {
         let dir = PathBuf::from(text);
@@ -28,5 +29,5 @@ pub(super) fn spool(reader: &mut Reader<'_>) -> Option<Spool> {
     if wanted {
         missing(reader, "spool", "dir", "on a persistent volume that belongs to postern alone");
     }
-    dir.map(|dir| Spool { dir: dir.value, max_bytes })
+    dir.map(|dir| Settings { dir: dir.value, max_bytes })
 }

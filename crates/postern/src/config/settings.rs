@@ -41,7 +41,7 @@ pub(crate) struct Settings {
     /// `[quarantine]`.
     pub(crate) quarantine: Quarantine,
     /// `[spool]`; absent: Kafka out of reach is 503.
-    pub(crate) spool: Option<Spool>,
+    pub(crate) spool: Option<postern_spool::Settings>,
     /// `[[deny]]`.
     pub(crate) deny: Vec<DenyRule>,
     /// `[endpoints]`.
@@ -158,15 +158,6 @@ pub(crate) struct Quarantine {
     pub(crate) bytes_per_second: u32,
     /// Bytes of a body that are kept.
     pub(crate) max_body: usize,
-}
-
-/// Where records are kept while Kafka is out of reach.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Spool {
-    /// Its directory, which belongs to postern alone.
-    pub(crate) dir: PathBuf,
-    /// How large it may become.
-    pub(crate) max_bytes: u64,
 }
 
 /// A connection, or a whole tenant, whose deliveries are thrown away.

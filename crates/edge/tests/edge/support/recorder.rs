@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use postern_core::batch::{Batch, Topic};
-use postern_core::publish::{Durable, Publish, PublishError};
+use postern_core::publish::{Circuit, Durable, Publish, PublishError};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -181,6 +181,10 @@ impl Lane {
 }
 
 impl Publish for Recorder {
+    fn circuit(&self) -> Circuit {
+        Circuit::Closed
+    }
+
     async fn publish(&self, batch: &Batch, deadline: Instant) -> Result<Durable, PublishError> {
         self.0.events.take(batch, deadline).await.map(|()| Durable::Kafka)
     }
