@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Where does a real Kafka come from? Maven copies its jars (43 MB, once) to target/kafka-4.3.0/libs.
 #
-# The tests look in the same place, by the same rules: tests/it/support/kafka/jars.rs.
+# The tests look in the same place, by the same rules: crates/rig/src/kafka/jars.rs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -10,9 +10,6 @@
     reason = "nothing here is a library, and a test may stop at the first surprise"
 )]
 
-#[allow(dead_code, reason = "a box of tools: not each is in use at each moment")]
-mod support;
-
 mod bad_topics;
 mod commands;
 mod consumers;
@@ -29,3 +26,5 @@ mod stops;
 mod tools;
 mod topics;
 mod tour;
+
+use postern_rig as support;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::properties::{Ports, Properties};
 use super::{SCRAM_PASSWORD, SCRAM_USER, Security, jars};
-use crate::support::spawn;
+use crate::spawn;
 
 const LOG_LEVEL: &str = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
 const LOG_TIME: &str = "-Dorg.slf4j.simpleLogger.showDateTime=true";

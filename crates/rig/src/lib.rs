@@ -1,4 +1,14 @@
-//! What do the process-level tests stand on? A real broker, the real binary, a raw client, a reader of topics.
+//! What do the process-level tests and the judge stand on? Real brokers, the real binary, a raw client, a reader.
+//!
+//! An independent auditor: it speaks Kafka through rdkafka itself and HTTP through sockets, and uses none of the
+//! product's code. What it needs and does not find stops the caller with a sentence that says what to do.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool of tests: whoever uses it may stop at the first surprise"
+)]
 
 pub mod client;
 pub mod config;
@@ -9,6 +19,7 @@ pub mod kafka;
 pub mod ledger;
 pub mod load;
 pub mod metrics;
+pub mod place;
 pub mod ports;
 pub mod process;
 pub mod schema;

@@ -16,19 +16,26 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How the records of the events and lifecycle topics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
+    /// A JSON object in the value.
     Structured,
+    /// Attributes in `ce_` headers.
     Binary,
 }
 
 /// One record.
 #[derive(Clone, Debug)]
 pub struct Record {
+    /// The topic.
     pub topic: String,
+    /// The partition.
     pub partition: i32,
+    /// The offset in the partition.
     pub offset: i64,
+    /// The key as text.
     pub key: Option<String>,
     /// In the order in which they were sent.
     pub headers: Vec<(String, String)>,
+    /// The value; a tombstone has none.
     pub value: Option<Vec<u8>>,
 }
 

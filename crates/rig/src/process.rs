@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::config::Config;
 use super::metrics::Metrics;
-use super::{client, scratch, spawn};
+use super::{client, place, scratch, spawn};
 
 /// How long `serve` may take to its ready line: it waits at most 2 s for Kafka.
 const READY: Duration = Duration::from_secs(15);
@@ -25,13 +25,15 @@ const COMMAND: Duration = Duration::from_secs(60);
 pub struct Finished {
     /// The exit code; `None` when a signal ended it.
     pub code: Option<i32>,
+    /// All of the standard output.
     pub stdout: String,
+    /// All of the standard error.
     pub stderr: String,
 }
 
 /// The command line of the real binary, with no `POSTERN_*` of the caller and a state folder of its own.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = spawn::command(env!("CARGO_BIN_EXE_postern"));
+    let mut command = spawn::command(place::postern());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("POSTERN_")) {
         command.env_remove(name);
     }
@@ -122,6 +124,7 @@ impl Process {
         String::from_utf8_lossy(&fs::read(&self.stderr).unwrap_or_default()).into_owned()
     }
 
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -131,6 +134,7 @@ impl Process {
         spawn::signal(&self.child, name);
     }
 
+    /// Asks it to stop.
     pub fn sigterm(&self) {
         self.signal("TERM");
     }
@@ -173,6 +177,7 @@ impl Output {
 
 /// A `postern serve` that has said that it is ready.
 pub struct Postern {
+    /// The process itself.
     pub process: Process,
     /// The ready line.
     pub ready: Value,
@@ -245,6 +250,7 @@ impl Postern {
         client::post(self.public(), path_and_query, headers, body)
     }
 
+    /// What `/metrics` says now.
     pub fn metrics(&self) -> Metrics {
         Metrics::read(self.admin())
     }

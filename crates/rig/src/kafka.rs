@@ -36,6 +36,7 @@ const READY: Duration = Duration::from_secs(60);
 /// How clients reach a broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Security {
+    /// No TLS and no password.
     #[default]
     Plaintext,
     /// SASL_SSL with SCRAM-SHA-512.
@@ -58,6 +59,7 @@ impl Security {
 pub struct Options {
     /// 1 or 3; with 3 all topics have three replicas.
     pub brokers: usize,
+    /// How clients reach the brokers.
     pub security: Security,
     /// More lines of `server.properties`; they win over the fixture's own.
     pub properties: Vec<(String, String)>,

@@ -1,17 +1,21 @@
 //! Does a record match the JSON Schema that the repository publishes for its topic?
 
 use std::fs;
-use std::path::Path;
 use std::sync::OnceLock;
 
 use jsonschema::Validator;
 use serde_json::Value;
 
+use super::place;
+
 /// What a topic holds; each has a schema of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Change notifications.
     Events,
+    /// Signals about subscriptions.
     Lifecycle,
+    /// What was not trusted.
     Quarantine,
 }
 
@@ -57,8 +61,7 @@ impl Kind {
     fn validator(self) -> &'static Validator {
         static VALIDATORS: [OnceLock<Validator>; 3] = [const { OnceLock::new() }; 3];
         VALIDATORS[self as usize].get_or_init(|| {
-            let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join(format!("../../schemas/{}.v1.json", self.schema_word()));
+            let file = place::repository().join(format!("schemas/{}.v1.json", self.schema_word()));
             let text = fs::read(&file)
                 .unwrap_or_else(|error| panic!("{} is not readable: {error}", file.display()));
             let schema: Value = serde_json::from_slice(&text).expect("a schema is JSON");

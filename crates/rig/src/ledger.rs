@@ -21,6 +21,7 @@ pub struct Ledger {
 /// What an audit found.
 #[derive(Debug, Default)]
 pub struct Audit {
+    /// Notifications answered with a 2xx.
     pub acknowledged: usize,
     /// Records in the topic.
     pub records: usize,
@@ -34,7 +35,14 @@ pub struct Audit {
     pub mismatched: Vec<String>,
 }
 
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Ledger {
+    /// An empty ledger with a file of its own.
     pub fn new() -> Self {
         let path = scratch::folder("ledger").join("acknowledged.txt");
         let file = File::create(&path).expect("target/tmp is writable");

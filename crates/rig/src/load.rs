@@ -21,6 +21,7 @@ const KNOCK: Duration = Duration::from_millis(5);
 /// What became of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// An answer with this status.
     Status(u16),
     /// A connection that was cut or closed with no answer to what was sent on it.
     Cut,
@@ -29,6 +30,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The sender takes the delivery for arrived.
     pub fn is_2xx(self) -> bool {
         matches!(self, Self::Status(200..=299))
     }
@@ -37,14 +39,18 @@ impl Outcome {
 /// One request that reached somebody.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
+    /// When the request was sent.
     pub sent: Instant,
+    /// How long the answer took.
     pub took: Duration,
+    /// How it ended.
     pub outcome: Outcome,
     /// The answer says when to come back.
     pub retry_after: bool,
 }
 
 impl Answer {
+    /// When the answer came.
     pub fn came(&self) -> Instant {
         self.sent + self.took
     }
@@ -82,6 +88,7 @@ impl Load {
         Self { senders: (0..SENDERS).map(sender).collect(), shared }
     }
 
+    /// What was sent and acknowledged.
     pub fn ledger(&self) -> &Ledger {
         &self.shared.ledger
     }

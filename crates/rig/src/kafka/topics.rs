@@ -11,15 +11,18 @@ use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::Kafka;
-use crate::support::scratch;
+use crate::scratch;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// The three topics of one test; no other test has the same.
 #[derive(Clone, Debug)]
 pub struct Topics {
+    /// Change notifications.
     pub events: String,
+    /// Signals about subscriptions.
     pub lifecycle: String,
+    /// What was not trusted.
     pub quarantine: String,
 }
 
@@ -34,6 +37,7 @@ impl Topics {
         }
     }
 
+    /// All three names.
     pub fn all(&self) -> [&str; 3] {
         [&self.events, &self.lifecycle, &self.quarantine]
     }

@@ -10,10 +10,13 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// What came back.
 #[derive(Clone, Debug)]
 pub struct Response {
+    /// The status code.
     pub status: u16,
+    /// What stands behind it, often nothing.
     pub reason: String,
     /// Names as they were sent.
     pub headers: Vec<(String, String)>,
+    /// The body, chunks joined.
     pub body: Vec<u8>,
 }
 
@@ -29,6 +32,7 @@ impl Response {
         self.headers.iter().filter(|(have, _)| have.eq_ignore_ascii_case(name)).count()
     }
 
+    /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -47,6 +51,7 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Connects; an answer may then take 15 s.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;

@@ -5,18 +5,19 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::place;
+
 /// The Kafka that `tests/kafka/pom.xml` names.
 const VERSION: &str = "4.3.0";
 
 /// The class path of the broker; downloads it first if need be (43 MB, some seconds).
-pub fn class_path() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp is inside target");
-    let cache = target.join(format!("kafka-{VERSION}"));
+pub(super) fn class_path() -> PathBuf {
+    let cache = place::target().join(format!("kafka-{VERSION}"));
     fs::create_dir_all(&cache).expect("target is writable");
     // Tests that start at the same time, in this process or another, wait for the first one's download.
     let lock = File::create(cache.join("lock")).expect("target is writable");
     lock.lock().expect("the file system has locks");
-    let pom = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/kafka/pom.xml");
+    let pom = place::repository().join("tests/kafka/pom.xml");
     let wanted = fs::read(&pom).expect("tests/kafka/pom.xml is part of the repository");
     // The list that was fetched lies beside the jars, written last: it says that they are complete.
     let fetched = cache.join("pom.xml");

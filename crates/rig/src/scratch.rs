@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fs, process};
 
+use super::place;
+
 /// A number that no other call of this process gets.
 pub fn unique() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -15,7 +17,7 @@ pub fn unique() -> u32 {
 pub fn folder(name: &str) -> PathBuf {
     static HOME: OnceLock<PathBuf> = OnceLock::new();
     let home = HOME.get_or_init(|| {
-        let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("it");
+        let all = place::target().join("tmp/rig");
         sweep(&all);
         all.join(process::id().to_string())
     });
