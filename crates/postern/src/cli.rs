@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{config, demo, endpoints, serve, simulate, tail, token, topics};
+use crate::command::{config, demo, endpoints, serve, simulate, spool, tail, token, topics};
 use crate::config::Source;
 use crate::exit::Exit;
 use crate::telemetry::LogFormat;
@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Token(token::Args),
     Endpoints(endpoints::Args),
     Topics(topics::Args),
+    Spool(spool::Args),
     Config(config::Args),
 }
 
@@ -66,6 +67,7 @@ impl Command {
             Self::Token(args) => token::run(&args, &source),
             Self::Endpoints(args) => endpoints::run(&args, &source),
             Self::Topics(args) => topics::run(&args, source),
+            Self::Spool(args) => spool::run(args, &source),
             Self::Config(args) => config::run(&args, &source),
         }
     }

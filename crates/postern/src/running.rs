@@ -80,7 +80,8 @@ impl Running {
         let public = listener.local_addr()?;
         let producer =
             Producer::start(&kafka, &registry).context("cannot start the kafka producer")?;
-        let opened = spooling::open(settings.spool.as_ref(), &producer, &registry)?;
+        let opened = settings.spool.as_ref();
+        let opened = opened.map(|spool| spooling::open(spool, &producer, &registry)).transpose()?;
         let spool = opened.as_ref().map(|opened| opened.spool.clone());
         let publisher = Publisher::new(producer, spool);
         let pubsub = start_pubsub(&settings)?;

@@ -26,16 +26,15 @@ pub(crate) struct Opened {
     redelivery: Redelivery,
 }
 
-/// Opens the spool, if one is configured.
+/// Opens the spool.
 ///
 /// # Errors
 /// When its directory is another process's, or cannot be used.
 pub(crate) fn open(
-    settings: Option<&Settings>,
+    settings: &Settings,
     producer: &Producer,
     registry: &Registry,
-) -> anyhow::Result<Option<Opened>> {
-    let Some(settings) = settings else { return Ok(None) };
+) -> anyhow::Result<Opened> {
     let began = Instant::now();
     let (spool, drain) =
         Spool::open(settings, registry, clock::now).context("cannot open the spool")?;
@@ -43,7 +42,7 @@ pub(crate) fn open(
     let took = format_args!("{:.1} s", began.elapsed().as_secs_f64());
     tracing::info!(dir = %settings.dir.display(), records, bytes, %took, "the spool is open");
     let redelivery = producer.redelivery().context("cannot start the spool's kafka producer")?;
-    Ok(Some(Opened { spool, drain, redelivery }))
+    Ok(Opened { spool, drain, redelivery })
 }
 
 /// The task that empties the spool.
