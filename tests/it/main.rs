@@ -22,6 +22,7 @@ mod rig;
 mod secrets;
 mod secure_kafka;
 mod serve;
+mod spool;
 mod stops;
 mod tools;
 mod topics;
