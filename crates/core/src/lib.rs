@@ -19,6 +19,7 @@ pub mod provider;
 
 pub mod batch;
 pub mod cloud_event;
+pub mod form;
 pub mod mailbox_event;
 pub mod publish;
 pub mod quarantine;

@@ -8,7 +8,8 @@ use super::envelope::Unfit;
 use super::pubsub::Message;
 use crate::batch::{Batch, Topic};
 use crate::cloud_event::CloudEvent;
-use crate::delivery::{Form, Verified};
+use crate::delivery::Verified;
+use crate::form::Form;
 use crate::json::{Faults, Json, Members, Name, Text};
 use crate::mailbox_event::{
     Change, Credential, Cursor, EVENT_SCHEMA, Identity, Kind, Mailbox, MailboxEvent, Provider,

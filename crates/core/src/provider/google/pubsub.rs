@@ -12,7 +12,8 @@ use super::envelope::{self, Envelope, MESSAGE_ID, PUBLISH_TIME, SUBSCRIPTION_NAM
 use super::source::PubsubSource;
 use super::{gmail, workspace};
 use crate::batch::Batch;
-use crate::delivery::{Delivery, Form, Items, Verified};
+use crate::delivery::{Delivery, Items, Verified};
+use crate::form::Form;
 use crate::percent;
 use crate::quarantine::hex;
 use crate::reason::{Reason, Untrusted};
