@@ -18,6 +18,7 @@ mod commands;
 mod consumers;
 mod discretion;
 mod fixtures;
+mod key_sets;
 mod ledger;
 mod metrics;
 mod reload;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use postern_sim::{Claims, KeyRing, Service};
 
 use crate::support::client::get;
-use crate::support::config::{Config, quoted};
+use crate::support::config::Config;
 use crate::support::kafka::Kafka;
 use crate::support::metrics::Metrics;
 use crate::support::process::Postern;
@@ -246,31 +246,4 @@ fn junk_over_the_budget_is_dropped_beside_something_genuine_and_refused_alone() 
     // A drop is counted at once; the few records within the budget are counted when they are sent.
     let all = || count("quarantined") + count("dropped") + count("failed") == 40.0;
     assert!(eventually(Duration::from_secs(5), all), "{}", edge.metrics().text());
-}
-
-#[test]
-fn a_key_set_that_was_never_loaded_is_infinitely_old() {
-    let kafka = Kafka::shared();
-    // Nobody listens there.
-    let config = Config::new(kafka, &kafka.new_topics())
-        .set("google", "jwks_url", "\"http://127.0.0.1:9/certs\"")
-        .set(
-            "pubsub.gmail",
-            "audience",
-            &quoted("https://hooks.example.com/v1/google/pubsub/gmail"),
-        )
-        .set("pubsub.gmail", "service_account", "\"push@project.iam.gserviceaccount.com\"");
-    let edge = Postern::start(&config);
-    assert_eq!(edge.metrics().value("postern_jwks_age_seconds", &[]), f64::INFINITY);
-    let path = "/v1/google/pubsub/gmail";
-    assert_eq!(edge.post(path, &[], b"{}").status, 401);
-    assert_eq!(edge.post(path, &[("Authorization", "Basic x")], b"{}").status, 401);
-    let bearer = "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJhIjoxfQ.AAAA";
-    let answer = edge.post(path, &[("Authorization", bearer)], b"{}");
-    assert_eq!(answer.status, 503, "well-formed, and nobody can tell");
-    assert!(answer.header("retry-after").is_some());
-    assert_eq!(edge.post("/v1/google/pubsub/other", &[], b"{}").status, 404);
-    assert_eq!(get(edge.admin(), "/readyz").status, 200, "a key set never makes it unready");
-    let log = edge.stderr();
-    assert!(log.contains("jwks") || log.contains("key set"), "the log does not say so:\n{log}");
 }
