@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postern_sim::{Claims, KeyRing, Service};
 
-use crate::support::client::get;
+use crate::support::client::{self, Connection, get};
 use crate::support::config::Config;
 use crate::support::kafka::Kafka;
 use crate::support::metrics::Metrics;
@@ -246,4 +246,23 @@ fn junk_over_the_budget_is_dropped_beside_something_genuine_and_refused_alone() 
     // A drop is counted at once; the few records within the budget are counted when they are sent.
     let all = || count("quarantined") + count("dropped") + count("failed") == 40.0;
     assert!(eventually(Duration::from_secs(5), all), "{}", edge.metrics().text());
+}
+
+#[test]
+fn a_half_sent_body_is_counted_and_a_slow_one_is_told_so() {
+    let kafka = Kafka::shared();
+    let edge = Postern::start(&Config::new(kafka, &kafka.new_topics()));
+    let body = graph::notifications(&["slow".into()], &hook::graph("org_acme", "user_1", "inbox"));
+    let request = client::request("POST", graph::PATH, &[], body.as_bytes());
+    let mut slow = Connection::open(edge.public()).unwrap();
+    slow.send(&request[..request.len() - 10]).unwrap();
+    let gauge = |name: &str| edge.metrics().value(name, &[]);
+    let half = (body.len() - 10) as f64;
+    let counted = || gauge("postern_inflight_bytes") >= half && gauge("postern_connections") >= 1.0;
+    assert!(eventually(Duration::from_secs(1), counted), "not counted");
+    assert_eq!(slow.read_response().unwrap().status, 408);
+    let gone = || gauge("postern_inflight_bytes") == 0.0 && gauge("postern_connections") == 0.0;
+    assert!(eventually(Duration::from_secs(5), gone), "still counted");
+    let timeout = [("reason", "timeout")];
+    assert_eq!(edge.metrics().value("postern_refused_total", &timeout), 1.0);
 }
