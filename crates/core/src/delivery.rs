@@ -3,9 +3,9 @@
 use http::HeaderMap;
 
 use crate::batch::Batch;
-use crate::cloud_event::ContentMode;
+use crate::form::Form;
 use crate::provider::google::{self, PubsubSource};
-use crate::provider::microsoft::{self, Cloud};
+use crate::provider::microsoft;
 use crate::quarantine::KeptBody;
 use crate::reason::{Reason, Untrusted};
 use crate::service::Service;
@@ -86,24 +86,6 @@ pub(crate) enum Items<'b> {
     Graph(Vec<microsoft::Genuine<'b>>),
     Pubsub(Option<google::Message<'b>>),
     Channel(Option<google::ChannelNotice<'b>>),
-}
-
-/// How events are written; configuration.
-#[derive(Clone, Copy, Debug)]
-pub struct Form {
-    /// The Microsoft cloud whose hosts stand in fetch URLs.
-    pub cloud: Cloud,
-    /// How CloudEvents lie in Kafka records.
-    pub mode: ContentMode,
-    /// The most bytes that Kafka takes as one record: key, value and headers.
-    pub max_record: usize,
-}
-
-impl Default for Form {
-    /// Global cloud, structured mode, and librdkafka's limit of 1,000,000 bytes less room for the record's own frame.
-    fn default() -> Self {
-        Self { cloud: Cloud::Global, mode: ContentMode::Structured, max_record: 999_000 }
-    }
 }
 
 impl<'b> Delivery<'b> {

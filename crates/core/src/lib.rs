@@ -20,6 +20,7 @@ pub mod provider;
 
 pub mod batch;
 pub mod cloud_event;
+pub mod form;
 pub mod mailbox_event;
 pub mod publish;
 pub mod quarantine;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use postern_core::delivery::Form;
+use postern_core::form::Form;
 use postern_edge::admin::{self, Admin};
 use postern_edge::authenticate::Pubsub;
 use postern_edge::config::Config;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use postern_core::batch::{Batch, Record};
-use postern_core::cloud_event::ContentMode;
-use postern_core::delivery::{Form, Rejection, Verified};
+use postern_core::delivery::{Rejection, Verified};
+use postern_core::form::{ContentMode, Form};
 use postern_core::key_ring::KeyRing;
 use postern_core::quarantine::{self, KeptBody, Quarantined};
 use postern_core::reason::Untrusted;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::civil::Date;
-use postern_core::cloud_event::ContentMode;
+use postern_core::form::ContentMode;
 use postern_core::provider::google::PubsubSource;
 use postern_core::provider::microsoft::Cloud;
 use postern_core::service::Service;
