@@ -163,6 +163,18 @@ impl Verified<'_> {
         if self.denied > 0 { KeptBody::Withheld(body) } else { KeptBody::Whole(body) }
     }
 
+    /// Forgets every item but those at these positions: what was genuine at receipt is not replayed.
+    pub(crate) fn keep_only(&mut self, positions: &[usize]) {
+        let kept = |index: usize| positions.contains(&index);
+        match &mut self.items {
+            Items::Graph(items) => items.retain(|item| kept(item.index)),
+            Items::Pubsub(message) => *message = message.take().filter(|_| kept(0)),
+            Items::Channel(notice) => *notice = notice.take().filter(|_| kept(0)),
+        }
+        self.untrusted.retain(|item| kept(item.index));
+        self.denied = positions.len().saturating_sub(self.genuine() + self.untrusted.len());
+    }
+
     /// Turns every genuine item into its records. Infallible but for items whose record Kafka could never take:
     /// those come back, to be quarantined.
     #[must_use]

@@ -3,6 +3,7 @@
 //! Pure functions over bytes and a given time: no I/O, no async runtime, no Kafka. The modules stand in the
 //! order in which a notification meets them.
 
+pub mod path;
 pub mod percent;
 pub mod secret;
 pub mod service;
@@ -25,3 +26,4 @@ pub mod mailbox_event;
 pub mod publish;
 pub mod quarantine;
 pub mod refused;
+pub mod replay;
