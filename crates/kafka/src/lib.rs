@@ -25,6 +25,9 @@ mod watch;
 mod log_limit;
 mod metrics;
 
+mod reader;
+
+pub mod backlog;
 pub mod embedded;
 pub mod tail;
 pub mod topics;
