@@ -19,6 +19,7 @@ mod ledger;
 mod metrics;
 mod records;
 mod reload;
+mod replay;
 mod rig;
 mod secrets;
 mod secure_kafka;

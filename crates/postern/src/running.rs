@@ -186,12 +186,16 @@ pub(crate) fn check_topics(running: &Running, kafka: postern_kafka::Settings) {
     });
 }
 
-fn config(settings: &Settings) -> Config {
-    let form = Form {
+/// How events are written.
+pub(crate) fn form(settings: &Settings) -> Form {
+    Form {
         cloud: settings.cloud,
         mode: settings.kafka.mode,
         max_record: max_message(settings).saturating_sub(RECORD_FRAME),
-    };
+    }
+}
+
+fn config(settings: &Settings) -> Config {
     Config {
         deadline: settings.server.deadline,
         body_deadline: settings.server.body_deadline,
@@ -203,7 +207,7 @@ fn config(settings: &Settings) -> Config {
         quarantine_records: settings.quarantine.records_per_second,
         quarantine_bytes: settings.quarantine.bytes_per_second,
         quarantine_body: settings.quarantine.max_body,
-        form,
+        form: form(settings),
         ..Config::default()
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use postern_core::batch::Topic;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Backlog, BacklogError, From, Part, REST, name};
@@ -60,9 +61,9 @@ impl Backlog {
             {
                 answered = true;
                 let found = metadata.topics().iter().find(|found| found.name() == self.name());
-                let partitions = found.map(|found| found.partitions()).unwrap_or_default();
+                let partitions = found.map(MetadataTopic::partitions).unwrap_or_default();
                 if !partitions.is_empty() {
-                    return Ok(partitions.iter().map(|partition| partition.id()).collect());
+                    return Ok(partitions.iter().map(MetadataPartition::id).collect());
                 }
             }
             if Instant::now() + REST >= deadline {

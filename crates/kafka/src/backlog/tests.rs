@@ -4,6 +4,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use super::*;
 use crate::embedded::Embedded;
+use crate::settings::Settings;
 
 const SECOND: Duration = Duration::from_secs(1);
 const QUARANTINE: &str = "postern.quarantine.v1";
