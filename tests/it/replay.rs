@@ -245,7 +245,7 @@ fn what_kafka_does_not_take_stays_the_groups_business() {
     let file = config.write();
     let mut process =
         Process::spawn(command(&["replay", "--json", "--config", file.to_str().unwrap()]));
-    let asked = || process.stderr().contains("quarantined deliveries in");
+    let asked = || process.stderr().contains("quarantined deliver");
     assert!(eventually(Duration::from_secs(20), asked), "{}", process.stderr());
     std::thread::sleep(Duration::from_millis(500));
     let told = Instant::now();

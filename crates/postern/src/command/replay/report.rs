@@ -110,29 +110,31 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = |name: &str, text: String| writeln!(f, "{name:<11} {text}");
         let counts =
-            |counts: &Counts| format!("{} items of {} deliveries", counts.items, counts.deliveries);
-        line("read", format!("{} deliveries", self.read))?;
+            |of: &Counts| format!("{} of {}", count(of.items, "item"), deliveries(of.deliveries));
+        line("read", deliveries(self.read))?;
         if self.filtered > 0 {
-            line("left out", format!("{} deliveries, by the filter", self.filtered))?;
+            line("left out", format!("{}, by the filter", deliveries(self.filtered)))?;
         }
         line("passed", counts(&self.passed))?;
         if self.kept != Kept::NotInDryRun {
             line("published", counts(&self.published))?;
         }
         if self.failed > 0 {
+            let failed = deliveries(self.failed);
             line(
                 "failed",
-                format!("{} deliveries: they come again with the next run", self.failed),
+                format!("{failed}: what was not acknowledged comes again with the next run"),
             )?;
         }
-        for (reason, count) in &self.untrusted {
-            line("untrusted", format!("{count} items, {reason}"))?;
+        for (reason, items) in &self.untrusted {
+            line("untrusted", format!("{}, {reason}", count(*items, "item")))?;
         }
         if self.denied > 0 {
-            line("denied", format!("{} items of connections that are denied now", self.denied))?;
+            let denied = count(self.denied, "item");
+            line("denied", format!("{denied} of connections that are denied now"))?;
         }
-        for (why, count) in &self.unjudged {
-            line("not judged", format!("{count} deliveries, {}: {why}", why.as_str()))?;
+        for (why, number) in &self.unjudged {
+            line("not judged", format!("{}, {}: {why}", deliveries(*number), why.as_str()))?;
         }
         if !self.untrusted.is_empty() || !self.unjudged.is_empty() {
             let text = "what did not pass stays in the topic until its retention ends; --from-beginning judges it again";
@@ -140,10 +142,19 @@ impl fmt::Display for Report {
         }
         if self.left > 0 {
             let why = if self.interrupted { ": interrupted" } else { "" };
-            line("left", format!("{} deliveries{why}", self.left))?;
+            line("left", format!("{}{why}", deliveries(self.left)))?;
         }
         line("group", self.kept.to_string())
     }
+}
+
+/// A number of things.
+pub(super) fn count(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+fn deliveries(number: u64) -> String {
+    format!("{number} {}", if number == 1 { "delivery" } else { "deliveries" })
 }
 
 impl fmt::Display for Kept {
@@ -156,5 +167,37 @@ impl fmt::Display for Kept {
             }
             Self::Failed => "could not be moved",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_did_not_pass_is_told_by_kind_with_what_to_do() {
+        let mut report = Report { read: 5, filtered: 1, failed: 1, left: 2, ..Report::default() };
+        report.passed.add(3, 4);
+        report.untrusted.insert("no-token", 1);
+        report.unjudged.insert(Unjudged::UnknownKey, 2);
+        report.unjudged.insert(Unjudged::Cut, 1);
+        let text = report.to_string();
+        for part in [
+            "5 deliveries\n",
+            "1 delivery, by the filter",
+            "3 items of 1 delivery",
+            "0 items of 0 deliveries",
+            "1 item, no-token",
+            "2 deliveries, unknown-seal-key: sealed with a key that is not in the ring: add that key",
+            "1 delivery, cut: its body was cut",
+            "--from-beginning",
+            "comes again with the next run",
+            "stands behind what was dealt with",
+        ] {
+            assert!(text.contains(part), "no {part:?} in\n{text}");
+        }
+        let json = report.json("g");
+        assert_eq!(json["unjudged"], json!({ "unknown-seal-key": 2, "cut": 1 }));
+        assert_eq!(json["passed"], json!({ "deliveries": 1, "items": 3, "records": 4 }));
     }
 }

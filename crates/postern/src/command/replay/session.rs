@@ -12,7 +12,7 @@ use postern_kafka::backlog::{Backlog, BacklogError, Followed};
 
 use super::filter::Filter;
 use super::publisher::Publisher;
-use super::report::{Kept, Report};
+use super::report::{Kept, Report, count};
 use crate::output;
 
 /// How many deliveries are judged before what passes is published and the group moves on.
@@ -23,7 +23,9 @@ const BYTES: usize = 8 << 20;
 const RECORDS: u64 = 5_000;
 /// How long one look for a delivery lasts; a signal is seen after it.
 const WAIT: Duration = Duration::from_millis(250);
-/// How often a line says how far it is where there is no terminal.
+/// How often the bar is drawn on a terminal.
+const TICK: Duration = Duration::from_millis(100);
+/// How often a line says how far it is where there is none.
 const PLAIN_TICK: Duration = Duration::from_secs(5);
 
 /// One run.
@@ -52,7 +54,8 @@ impl Session<'_> {
     pub(super) fn run(mut self) -> (Report, anyhow::Result<()>) {
         let total = self.backlog.left();
         output::note(format_args!(
-            "{total} quarantined deliveries in {}{}",
+            "{total} quarantined {} in {}{}",
+            if total == 1 { "delivery" } else { "deliveries" },
             self.backlog.name(),
             if self.publisher.is_some() { "" } else { "; nothing is published" }
         ));
@@ -199,7 +202,8 @@ impl Session<'_> {
 struct Progress {
     bar: ProgressBar,
     total: u64,
-    next_line: Instant,
+    tick: Duration,
+    next: Instant,
 }
 
 impl Progress {
@@ -210,20 +214,20 @@ impl Progress {
         {
             bar.set_style(style.progress_chars("=> "));
         }
-        Self { bar, total, next_line: Instant::now() + PLAIN_TICK }
+        let tick = if bar.is_hidden() { PLAIN_TICK } else { TICK };
+        Self { bar, total, tick, next: Instant::now() + tick }
     }
 
     fn show(&mut self, report: &Report) {
-        let passed = report.passed.items;
-        if !self.bar.is_hidden() {
-            self.bar.set_position(report.read);
-            self.bar.set_message(format!("{passed} items pass"));
-        } else if Instant::now() >= self.next_line {
-            self.next_line = Instant::now() + PLAIN_TICK;
-            output::note(format_args!(
-                "{} of {} deliveries read, {passed} items pass",
-                report.read, self.total
-            ));
+        if Instant::now() < self.next {
+            return;
+        }
+        self.next = Instant::now() + self.tick;
+        let (read, passed) = (report.read, count(report.passed.items, "item"));
+        self.bar.set_position(read);
+        self.bar.set_message(format!("{passed} passed"));
+        if self.bar.is_hidden() {
+            output::note(format_args!("{read} of {} deliveries read, {passed} passed", self.total));
         }
     }
 }
