@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use crate::batch::Batch;
 use crate::cloud_event;
-use crate::delivery::{Delivery, Form, Rejection, Route};
+use crate::delivery::{Delivery, Rejection, Route};
+use crate::form::Form;
 use crate::key_ring::OpenError;
 use crate::path::RoutePath;
 use crate::percent;

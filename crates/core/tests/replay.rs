@@ -5,7 +5,8 @@ mod world;
 
 use http::HeaderMap;
 use postern_core::batch::Batch;
-use postern_core::delivery::{Form, Route};
+use postern_core::delivery::Route;
+use postern_core::form::Form;
 use postern_core::provider::google::PubsubSource;
 use postern_core::quarantine::{KEPT_PATH, KeptBody, Quarantined};
 use postern_core::reason::Reason;
