@@ -34,7 +34,7 @@ const NAMES: [&str; 16] = [
 ];
 const ROUTES: &[&str] = &["graph", "pubsub", "calendar", "drive", "other"];
 const SERVICES: &[&str] = &["graph", "gmail", "calendar", "drive", "workspace-events"];
-const OUTCOMES: &[&str] = &["published", "quarantined", "denied", "dropped", "failed"];
+const OUTCOMES: &[&str] = &["published", "spooled", "quarantined", "denied", "dropped", "failed"];
 /// `undecryptable` belongs to rich notifications, which are built later.
 const REASONS: &[&str] = &[
     "no-token",
@@ -191,7 +191,7 @@ fn each_item_and_each_request_is_counted_once() {
     assert!(eventually(Duration::from_secs(5), settled), "{}", edge.metrics().text());
     let delta = Delta(before, edge.metrics());
     let outcomes = OUTCOMES.iter().map(|outcome| delta.items(outcome)).collect::<Vec<_>>();
-    assert_eq!(outcomes, [2.0, 5.0, 1.0, 0.0, 0.0], "{OUTCOMES:?}");
+    assert_eq!(outcomes, [2.0, 0.0, 5.0, 1.0, 0.0, 0.0], "{OUTCOMES:?}");
     for (reason, count) in [
         ("forged-token", 1.0),
         ("no-token", 1.0),

@@ -100,6 +100,7 @@ fn outage(begin: impl Fn(&Kafka), end: impl Fn(&Kafka)) {
     assert_eq!(metrics.value("postern_breaker_state", &[]), 0.0);
     assert!(metrics.value("postern_notifications_total", &[("outcome", "spooled")]) > 0.0);
     assert_eq!(metrics.value("postern_spool_errors_total", &[]), 0.0);
+    assert!(metrics.value("postern_spool_fsync_duration_seconds_count", &[]) > 0.0);
     let bad = load.answers().iter().filter(|answer| !answer.outcome.is_2xx()).count();
     assert_eq!(bad, 0, "with a spool an outage of Kafka is nobody's business");
     world.audit(load, 1_000);

@@ -32,7 +32,7 @@ struct Data<'a> {
 pub fn quarantined(record: Record<'_>, ring: Option<&KeyRing>, max_body: usize) -> Option<Batch> {
     let value = record.value()?;
     let read: Value<'_> = serde_json::from_slice(value).ok()?;
-    let word = read.service.or(read.data?.service)?;
+    let word = read.service.or_else(|| read.data?.service)?;
     let service = Service::ALL.into_iter().find(|service| service.as_str() == word)?;
     let header = |wanted| record.headers().find(|(name, _)| *name == wanted);
     let time = header("ce_recordedtime").and_then(|(_, value)| std::str::from_utf8(value).ok());

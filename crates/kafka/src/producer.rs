@@ -192,13 +192,11 @@ impl Publish for Producer {
     }
 
     async fn publish(&self, batch: &Batch, deadline: Instant) -> Result<Durable, PublishError> {
-        let waiting = hand_over(&self.genuine, batch.records().map(outgoing), deadline)?;
-        let sent = waiting.ack.sent;
-        let outcome = waiting.outcome(deadline).await;
-        if outcome == Err(PublishError::Timeout) {
-            self.genuine.health.gave_up(Instant::now(), sent);
+        match self.publish_once(batch, deadline).await {
+            // A broker refuses all that came in one request with a record that is too large: once more, in other company.
+            Err(PublishError::RecordRefused) => self.publish_once(batch, deadline).await,
+            outcome => outcome,
         }
-        outcome.map(|()| Durable::Kafka)
     }
 
     async fn quarantine(&self, record: Batch, deadline: Instant) -> Result<(), PublishError> {
@@ -212,6 +210,22 @@ impl Publish for Producer {
             return Ok(());
         }
         self.quarantine.submit(record.records().map(outgoing), Instant::now()).map(drop)
+    }
+}
+
+impl Producer {
+    async fn publish_once(
+        &self,
+        batch: &Batch,
+        deadline: Instant,
+    ) -> Result<Durable, PublishError> {
+        let waiting = hand_over(&self.genuine, batch.records().map(outgoing), deadline)?;
+        let sent = waiting.ack.sent;
+        let outcome = waiting.outcome(deadline).await;
+        if outcome == Err(PublishError::Timeout) {
+            self.genuine.health.gave_up(Instant::now(), sent);
+        }
+        outcome.map(|()| Durable::Kafka)
     }
 }
 

@@ -72,6 +72,7 @@ impl Drain {
             kafka,
             refused,
             waiting: VecDeque::new(),
+            suspects: Vec::new(),
             flying: JoinSet::new(),
             finished: Vec::new(),
             rest_until: Instant::now(),
@@ -107,6 +108,8 @@ struct Draining<R> {
     refused: Refused,
     /// Read, or failed: what is sent next.
     waiting: VecDeque<Held>,
+    /// Refused in company: a broker refuses all that came with one record that is too large. Tried again alone.
+    suspects: Vec<Held>,
     flying: JoinSet<Settled>,
     /// Acknowledged, not told to the log yet.
     finished: Vec<u64>,
@@ -132,6 +135,7 @@ impl<R: Redeliver> Draining<R> {
             }
             let idle = match self.allowed(Instant::now()) {
                 Allowed::Nothing => true,
+                _ if !self.suspects.is_empty() => !self.alone().await,
                 Allowed::Probe => !self.probe().await,
                 Allowed::Pump => !self.pump().await,
             };
@@ -255,13 +259,24 @@ impl<R: Redeliver> Draining<R> {
                 self.finished.push(held.seq);
                 self.pause = PAUSE;
             }
-            Some((held, Err(PublishError::RecordRefused))) => self.refused(held).await,
+            Some((held, Err(PublishError::RecordRefused))) => self.suspects.push(held),
             Some((held, Err(error))) => {
                 tracing::debug!(reason = error.reason(), "a spooled entry was not acknowledged");
                 self.waiting.push_back(held);
                 self.rest(Instant::now());
             }
         }
+    }
+
+    /// Tries one suspect again while nothing else is on its way; false while something is.
+    async fn alone(&mut self) -> bool {
+        if !self.flying.is_empty() {
+            return false;
+        }
+        if let Some(held) = self.suspects.pop() {
+            self.refused(held).await;
+        }
+        true
     }
 
     fn rest(&mut self, now: Instant) {
@@ -271,8 +286,8 @@ impl<R: Redeliver> Draining<R> {
         }
     }
 
-    /// Kafka will never take a record of this entry: each of the others goes out, that one into quarantine, and where
-    /// that does not take it either into a file beside the spool. Nothing goes round in circles.
+    /// Sends the records of this entry one by one. What Kafka refuses now it will never take: it goes into quarantine, and
+    /// where that does not take it either into a file beside the spool. Nothing goes round in circles.
     async fn refused(&mut self, held: Held) {
         for (at, one) in held.batch.split().into_iter().enumerate() {
             match self.kafka.redeliver(&one).await {

@@ -67,6 +67,8 @@ struct State {
     does: Does,
     /// Keys that it refuses for good.
     refuses: BTreeSet<String>,
+    /// So many more records come in one request with one that is refused.
+    company: usize,
     taken: Vec<String>,
     probes: usize,
     quarantined: Vec<String>,
@@ -79,6 +81,7 @@ impl Kafka {
             circuit,
             does: Does::Take,
             refuses: BTreeSet::new(),
+            company: 0,
             taken: Vec::new(),
             probes: 0,
             quarantined: Vec::new(),
@@ -102,7 +105,9 @@ impl Kafka {
             Does::Take => {}
         }
         let mut state = self.0.lock().expect("no panic holds it");
-        if state.refuses.contains(&name(batch)) {
+        let in_company = state.company > 0;
+        state.company = state.company.saturating_sub(1);
+        if in_company || state.refuses.contains(&name(batch)) {
             return Err(PublishError::RecordRefused);
         }
         state.taken.push(name(batch));
@@ -386,4 +391,25 @@ async fn damage_is_set_aside_and_costs_its_own_entry_only() {
     assert_eq!(spool.held().records, 0);
     let aside = inspect(dir.path()).expect("readable").set_aside;
     assert_eq!(aside.len(), 1, "{aside:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_neighbours_of_a_record_that_is_too_large_are_tried_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (spool, drain) = open(dir.path(), MIB);
+    fill(&spool, 0..20).await;
+    // As a broker does it: whatever came in one request with the seventh is refused.
+    let kafka = Kafka::new(Circuit::Closed);
+    kafka.set(|state| {
+        state.refuses.insert("7".to_owned());
+        state.company = 20;
+    });
+    empty(drain, &kafka).await;
+    let mut taken = kafka.get(|state| state.taken.clone());
+    taken.sort_by_key(|name| name.parse::<usize>().expect("a number"));
+    let others: Vec<_> = (0..20).filter(|at| *at != 7).map(|at| at.to_string()).collect();
+    assert_eq!(
+        (taken, kafka.get(|state| state.quarantined.clone())),
+        (others, vec!["7".to_owned()])
+    );
 }
