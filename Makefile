@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 CARGO_DENY := 0.20.2
 
-.PHONY: help run test check fmt kafka tidy clean
+.PHONY: help run test check fmt bench kafka tidy clean
 
 help: ## lists these commands
 	@echo 'postern: make COMMAND'
@@ -37,6 +37,12 @@ check: ## format, lints and what must be absent, without a test
 
 fmt: ## formats the sources
 	@cargo fmt --all
+
+bench: ## what a notification costs, beside hyper, librdkafka and mq-bridge; ARGS='--quick', '--help'
+	@scripts/setup.sh bench
+	@echo 'bench: building the release (the first time takes some minutes)'
+	@cargo build --release --locked -p postern -p postern-bench
+	@exec $${CARGO_TARGET_DIR:-target}/release/bench $(ARGS)
 
 kafka: ## a real Kafka for development on 127.0.0.1:9092 (needs Java and Maven)
 	@exec deploy/kafka-dev.sh

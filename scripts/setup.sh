@@ -3,6 +3,7 @@
 #
 # setup.sh build   what `make run` needs: a C compiler, OpenSSL's headers, root certificates, Rust
 # setup.sh test    also what the tests need: a JDK, Maven (a real Kafka, the Java consumer), Python
+# setup.sh bench   what the benchmark needs: as the tests, and the gateway that it compares with
 #
 # Installs only what is missing. Debian packages come from apt, through sudo when not root.
 set -euo pipefail
@@ -101,6 +102,12 @@ test)
     examples/python/run.sh --set-up
     examples/java/run.sh --set-up
     ;;
-*) fail "usage: scripts/setup.sh build|test" ;;
+bench)
+    system_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+    toolchain
+    scripts/kafka-jars.sh
+    scripts/mq-bridge.sh
+    ;;
+*) fail "usage: scripts/setup.sh build|test|bench" ;;
 esac
 say "everything is there"
