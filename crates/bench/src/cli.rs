@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::sample::Times;
 use crate::target::{Target, bare_librdkafka};
 
 const EXAMPLES: &str = "\
 Examples:
-  make bench                                        everything, about ten minutes
+  make bench                                        everything, about twenty minutes; rewrites docs/speed.md
   make bench ARGS=--quick                           one short round, about a minute
   bench --targets hyper,librdkafka,graph --connections 64,256
   bench --quick --json bench.json                   the figures for a machine, too
@@ -46,15 +46,32 @@ pub(crate) struct Options {
     /// One round of two seconds, at 64 and 256 connections.
     #[arg(long, conflicts_with_all = ["seconds", "rounds", "connections"])]
     pub(crate) quick: bool,
+    /// What is done [default: all of it; with --quick all but growth].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) parts: Vec<Part>,
     /// Writes every measurement to this file as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Writes the tables and the plot into this folder: speed.md, growth.svg.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) docs: Option<PathBuf>,
     /// A Kafka that runs already; without it one is started and taken away.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) bootstrap: Option<String>,
     /// The postern to measure [default: the one beside this program].
     #[arg(long, value_name = "FILE")]
     pub(crate) postern: Option<PathBuf>,
+}
+
+/// A part of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// postern beside the others.
+    Compare,
+    /// A bare write-and-fdatasync loop: the floor of the spool.
+    Disk,
+    /// postern's cost as items, tenants, connections and bodies grow.
+    Growth,
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,9 +95,22 @@ impl Options {
         if self.quick { &[64, 256] } else { &self.connections }
     }
 
-    /// For how long.
+    /// For how many seconds each.
+    pub(crate) fn seconds(&self) -> f64 {
+        if self.quick { 2.0 } else { self.seconds }
+    }
+
+    /// For how long each.
     pub(crate) fn times(&self) -> Times {
-        let seconds = if self.quick { 2.0 } else { self.seconds };
-        Times { warm_up: Duration::from_secs(1), measured: Duration::from_secs_f64(seconds) }
+        Times { warm_up: Duration::from_secs(1), measured: Duration::from_secs_f64(self.seconds()) }
+    }
+
+    /// Which parts.
+    pub(crate) fn parts(&self) -> &[Part] {
+        match &self.parts[..] {
+            [] if self.quick => &[Part::Compare, Part::Disk],
+            [] => Part::value_variants(),
+            parts => parts,
+        }
     }
 }

@@ -7,13 +7,15 @@
 mod connection;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use mio::{Events, Poll};
 
+use crate::clock;
 use crate::process;
 use crate::request::Traffic;
 use connection::Connection;
@@ -30,6 +32,8 @@ pub(crate) struct Load {
     pub(crate) address: SocketAddr,
     /// How many requests are in flight at any time.
     pub(crate) connections: usize,
+    /// How many more are open and send nothing.
+    pub(crate) idle: usize,
     /// Sent and answered, not measured.
     pub(crate) warm_up: Duration,
     /// The measured time.
@@ -80,6 +84,7 @@ struct Run<'a> {
 /// # Errors
 /// When a connection fails or the server closes one, or answers stay away.
 pub(crate) fn run(load: &Load, watch: &mut impl Watch) -> anyhow::Result<Answers> {
+    let idle = Idle::open(load.address, load.idle)?;
     let mut run = Run::connect(load)?;
     let mut events = Events::with_capacity(1_024);
     run.start()?;
@@ -94,6 +99,7 @@ pub(crate) fn run(load: &Load, watch: &mut impl Watch) -> anyhow::Result<Answers
     run.answers.elapsed = begun.elapsed();
     run.answers.cpu = process::thread_cpu()?.saturating_sub(cpu);
     watch.end()?;
+    idle.check()?;
 
     run.sending = false;
     let give_up = Instant::now() + DRAIN;
@@ -109,6 +115,39 @@ pub(crate) fn run(load: &Load, watch: &mut impl Watch) -> anyhow::Result<Answers
     Ok(run.answers)
 }
 
+/// Connections that send nothing.
+struct Idle(Vec<TcpStream>);
+
+impl Idle {
+    fn open(address: SocketAddr, count: usize) -> anyhow::Result<Self> {
+        let mut open = Vec::with_capacity(count);
+        for place in 0..count {
+            let stream = TcpStream::connect(address).with_context(|| {
+                format!(
+                    "idle connection {place} of {count}: raise the limit of open files (ulimit -n)"
+                )
+            })?;
+            stream.set_nonblocking(true)?;
+            open.push(stream);
+        }
+        Ok(Self(open))
+    }
+
+    /// The server has closed none of them: else they cost it nothing.
+    fn check(&self) -> anyhow::Result<()> {
+        let open = |stream: &&TcpStream| {
+            stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        };
+        let open = self.0.iter().filter(open).count();
+        anyhow::ensure!(
+            open == self.0.len(),
+            "{open} of {} idle connections are open",
+            self.0.len()
+        );
+        Ok(())
+    }
+}
+
 impl<'a> Run<'a> {
     fn connect(load: &'a Load) -> anyhow::Result<Self> {
         let poll = Poll::new().context("no epoll")?;
@@ -119,12 +158,11 @@ impl<'a> Run<'a> {
                 format!("connection {token} of {} to {}", load.connections, load.address)
             })?);
         }
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             load,
             poll,
             connections,
-            next: u64::try_from(since.as_micros()).context("the clock is far off")?,
+            next: u64::try_from(clock::now().as_micros()).context("the clock is far off")?,
             measuring: false,
             sending: true,
             in_flight: 0,
@@ -160,7 +198,7 @@ impl<'a> Run<'a> {
 
     fn turn(&mut self, events: &mut Events, timeout: Duration) -> anyhow::Result<()> {
         match self.poll.poll(events, Some(timeout)) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             polled => polled?,
         }
         for event in events.iter() {

@@ -1,12 +1,17 @@
 //! What does a notification cost, and what do others cost beside it? `bench --help` shows how to ask.
 
 mod cli;
+mod clock;
 mod compare;
+mod disk;
+mod growth;
 mod kafka;
 mod load;
+mod plot;
 mod process;
 mod report;
 mod request;
+mod run;
 mod sample;
 mod target;
 mod world;
@@ -22,7 +27,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse() {
         Cli { command: Some(Command::BareHyper), .. } => target::bare_hyper::serve(),
         Cli { command: Some(Command::BareLibrdkafka(order)), .. } => librdkafka(&order),
-        Cli { options, command: None } => compare::run(&options),
+        Cli { options, command: None } => run::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,12 @@
 //! What does a process cost, as the kernel counts it, and how does a child of the benchmark live and end?
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail};
 
 use postern_rig::spawn;
 
@@ -105,15 +106,18 @@ impl Running {
     ///
     /// # Errors
     /// When it does not start, or ends without a word.
-    pub(crate) fn start(mut command: Command) -> anyhow::Result<Self> {
+    pub(crate) fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
         let name = name_of(&command);
-        command.stdout(Stdio::piped());
-        let mut child = spawn::spawn(command);
-        let stdout = child.stdout.take().context("standard output was piped")?;
-        let mut running = Self { child, hello: String::new() };
+        let words = File::create(log).with_context(|| format!("no file {}", log.display()))?;
+        command.stdout(Stdio::piped()).stderr(words);
+        let mut running = Self { child: spawn::spawn(command), hello: String::new() };
+        let stdout = running.child.stdout.take().context("standard output was piped")?;
         let mut lines = BufReader::new(stdout);
         lines.read_line(&mut running.hello)?;
-        ensure!(!running.hello.is_empty(), "{name} ended before it was ready; see its words above");
+        if running.hello.is_empty() {
+            let words = fs::read_to_string(log).unwrap_or_default();
+            bail!("{name} ended before it was ready; it says:\n{words}");
+        }
         // Whatever else it says must not fill the pipe.
         std::thread::spawn(move || lines.lines().map_while(Result::ok).for_each(drop));
         Ok(running)

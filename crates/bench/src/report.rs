@@ -1,13 +1,13 @@
 //! How do the figures become a table, and JSON?
 
-use std::io::Write as _;
-use std::path::Path;
+use std::fmt;
 
-use anyhow::Context as _;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use crate::compare::Samples;
+use crate::disk::Commit;
+use crate::growth::Point;
 use crate::sample::Sample;
 use crate::target::Target;
 
@@ -15,9 +15,13 @@ use crate::target::Target;
 const BUSY_LOAD: f64 = 0.9;
 
 /// What was found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     rows: Vec<Row>,
+    /// Of the disk.
+    pub(crate) commits: Vec<Commit>,
+    /// Of the curves.
+    pub(crate) points: Vec<Point>,
 }
 
 /// One target on one number of connections.
@@ -41,9 +45,8 @@ struct Row {
 }
 
 impl Report {
-    /// Medians and ratios.
-    #[must_use]
-    pub(crate) fn of(samples: &Samples) -> Self {
+    /// Takes the medians of the targets, and their ratios.
+    pub(crate) fn compare(&mut self, samples: &Samples) {
         let median = |connections: usize, target: Target| {
             samples.get(&(connections, target)).map(|rounds| medians(rounds))
         };
@@ -69,17 +72,22 @@ impl Report {
                 rounds: rounds.clone(),
             }
         };
-        Self { rows: samples.iter().map(row).collect() }
+        self.rows = samples.iter().map(row).collect();
     }
 
-    /// Prints the table.
-    ///
-    /// # Errors
-    /// When standard output is closed.
-    pub(crate) fn print(&self) -> anyhow::Result<()> {
-        let mut table = Table::new();
-        table.load_style(presets::ASCII_MARKDOWN);
-        table.set_header([
+    /// The page for the repository.
+    #[must_use]
+    pub(crate) fn page(&self) -> String {
+        format!(
+            "<!-- Written by make bench. -->\n# Speed\n\nMeasured by `make bench` on {}. Ratios within one run mean \
+             something; figures of different runs do not.\n\n{self}\n{}",
+            machine(),
+            if self.points.is_empty() { "" } else { "![cost as work grows](growth.svg)\n" }
+        )
+    }
+
+    fn write_rows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = table(&[
             "connections",
             "target",
             "requests/s",
@@ -97,32 +105,104 @@ impl Report {
             "p50 : (c)",
             "p99 : (c)",
         ]);
-        for column in table.column_iter_mut().enumerate().filter(|(at, _)| *at != 1) {
-            column.1.set_cell_alignment(CellAlignment::Right);
-        }
         for row in &self.rows {
             table.add_row(row.cells());
         }
-        let mut out = anstream::stdout().lock();
-        writeln!(out, "{table}")?;
-        let busy = |row: &&Row| row.median.load_share.is_some_and(|share| share > BUSY_LOAD);
-        if self.rows.iter().any(|row| busy(&row)) {
+        writeln!(f, "{table}")?;
+        let busy = |row: &Row| row.median.load_share.is_some_and(|share| share > BUSY_LOAD);
+        if self.rows.iter().any(busy) {
             writeln!(
-                out,
-                "! the loading thread was busy nearly all the time: the target could do more"
+                f,
+                "\n! the loading thread was busy nearly all the time: the target could do more"
             )?;
         }
         Ok(())
     }
 
-    /// Writes everything as JSON.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub(crate) fn write(&self, file: &Path) -> anyhow::Result<()> {
-        let json = serde_json::to_vec_pretty(self)?;
-        std::fs::write(file, json).with_context(|| format!("{} cannot be written", file.display()))
+    fn write_commits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = table(&[
+            "records a batch",
+            "what",
+            "bytes",
+            "records/s",
+            "p50 ms",
+            "p99 ms",
+            "CPU us/record",
+        ]);
+        for commit in &self.commits {
+            table.add_row([
+                commit.batch.to_string(),
+                commit.what.to_owned(),
+                commit.bytes.to_string(),
+                format!("{:.0}", commit.per_second),
+                format!("{:.2}", commit.p50),
+                format!("{:.2}", commit.p99),
+                format!("{:.2}", commit.cpu),
+            ]);
+        }
+        writeln!(f, "\n{table}")
     }
+
+    fn write_points(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = table(&[
+            "value",
+            "what grows",
+            "requests/s",
+            "p50 ms",
+            "p99 ms",
+            "CPU us/request",
+            "CPU us/record",
+            "MiB loaded",
+        ]);
+        for Point { axis, value, records, median } in &self.points {
+            table.add_row([
+                value.to_string(),
+                axis.to_string(),
+                format!("{:.0}", median.per_second),
+                format!("{:.2}", median.p50),
+                format!("{:.2}", median.p99),
+                format!("{:.1}", median.cpu),
+                format!("{:.1}", median.cpu / *records as f64),
+                format!("{:.1}", median.loaded),
+            ]);
+        }
+        writeln!(f, "\n{table}")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.rows.is_empty() {
+            self.write_rows(f)?;
+        }
+        if !self.commits.is_empty() {
+            self.write_commits(f)?;
+        }
+        if !self.points.is_empty() {
+            self.write_points(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// A table whose second column is words and all others are numbers.
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header(header.to_vec());
+    for (_, column) in table.column_iter_mut().enumerate().filter(|(at, _)| *at != 1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Processors and their name, as the kernel tells them.
+fn machine() -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let models = cpu.lines().filter(|line| line.starts_with("model name"));
+    let models: Vec<&str> =
+        models.filter_map(|line| Some(line.split_once(':')?.1.trim())).collect();
+    format!("{} x {}", models.len(), models.first().unwrap_or(&"an unnamed processor"))
 }
 
 impl Row {
@@ -155,7 +235,7 @@ impl Row {
 }
 
 /// The median of each figure on its own.
-fn medians(rounds: &[Sample]) -> Sample {
+pub(crate) fn medians(rounds: &[Sample]) -> Sample {
     let of = |figure: fn(&Sample) -> f64| median(rounds.iter().map(figure).collect());
     let maybe = |figure: fn(&Sample) -> Option<f64>| {
         rounds.iter().map(figure).collect::<Option<Vec<_>>>().map(median)

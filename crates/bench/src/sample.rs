@@ -22,6 +22,15 @@ pub(crate) struct Times {
     pub(crate) measured: Duration,
 }
 
+/// Which connections there are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// Connections with a request in flight.
+    pub(crate) busy: usize,
+    /// Connections that are open and send nothing.
+    pub(crate) idle: usize,
+}
+
 /// One measurement.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Sample {
@@ -61,7 +70,7 @@ pub(crate) fn measure(
         _ => {
             let server = target::start(target, world).with_context(what)?;
             let traffic = target::traffic(target, world);
-            serve(&server, &traffic, target.records(), connections, times, world)
+            serve(&server, &traffic, Shape { busy: connections, idle: 0 }, times, world)
         }
     }
     .with_context(what)
@@ -74,8 +83,7 @@ pub(crate) fn measure(
 pub(crate) fn serve(
     server: &Server,
     traffic: &Traffic,
-    records: u64,
-    connections: usize,
+    shape: Shape,
     times: Times,
     world: &World,
 ) -> anyhow::Result<Sample> {
@@ -83,7 +91,8 @@ pub(crate) fn serve(
     let before = count(server, world)?;
     let load = Load {
         address: server.address,
-        connections,
+        connections: shape.busy,
+        idle: shape.idle,
         warm_up: times.warm_up,
         duration: times.measured,
         traffic: traffic.clone(),
@@ -92,6 +101,7 @@ pub(crate) fn serve(
     let answers = load::run(&load, &mut watch)?;
     ensure!(answers.others.is_empty(), "answers other than 2xx: {:?}", answers.others);
     let written = count(server, world)? - before;
+    let records = if server.topic.is_some() { traffic.items } else { 0 };
     check(written, answers.accepted * records)?;
     Ok(sample(&answers, &watch, idle))
 }

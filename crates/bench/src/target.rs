@@ -129,7 +129,7 @@ pub(crate) fn start(target: Target, world: &World) -> anyhow::Result<Server> {
         Target::Hyper => {
             let mut command = spawn::command(std::env::current_exe()?);
             command.arg("bare-hyper");
-            let process = Running::start(command)?;
+            let process = Running::start(command, &world.log())?;
             let address = process.hello.trim().parse().context("bare hyper names its address")?;
             Ok(Server { process, address, topic: None })
         }

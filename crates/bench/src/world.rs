@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use postern_sim::{KeyRing, KeySetServer, Signer, TokenClaims};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::kafka::Broker;
-use crate::request::{Traffic, google, graph};
-use crate::sample::{self, Times};
+use crate::clock;
+use crate::kafka::{Broker, Record};
+use crate::request::{Tokens, Traffic, google, graph};
+use crate::sample::{self, Shape, Times};
 use crate::target::{self, Target};
 
 const AUDIENCE: &str = "https://hooks.bench.example/v1/google/pubsub/gmail";
@@ -36,8 +37,12 @@ pub(crate) struct World {
     pub(crate) postern: PathBuf,
     /// The virtual environment of mq-bridge.
     pub(crate) mq_bridge: PathBuf,
+    /// A folder on the disk that is measured.
+    pub(crate) disk: PathBuf,
     /// Signs hook tokens.
     pub(crate) ring: KeyRing,
+    /// The hook tokens of the Graph traffic.
+    pub(crate) hooks: Arc<Tokens>,
     /// One item.
     pub(crate) graph: Traffic,
     /// Ten items.
@@ -60,12 +65,8 @@ impl World {
         broker: Broker,
         postern: PathBuf,
         mq_bridge: PathBuf,
+        disk: PathBuf,
     ) -> anyhow::Result<Self> {
-        ensure!(
-            postern.exists(),
-            "there is no {}; run: make bench (or cargo build --release -p postern)",
-            postern.display()
-        );
         let folder = TempDir::with_prefix("postern-bench-")?;
         let name = |kind: &str| format!("bench-{}.{kind}.v1", std::process::id());
         let topics = [name("events"), name("lifecycle"), name("quarantine")];
@@ -76,7 +77,7 @@ impl World {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let signer = Signer::generate("bench-1")?;
         let key_set = runtime.block_on(KeySetServer::start(signer.jwks()))?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let now = clock::now().as_secs();
         let claims = TokenClaims::new(AUDIENCE, SERVICE_ACCOUNT, i64::try_from(now)?);
         let bearer = signer.token(&claims);
         let ring = KeyRing::new([("k1", &KEY[..])])?;
@@ -95,9 +96,11 @@ impl World {
             configuration,
             postern,
             mq_bridge,
+            disk,
             ring,
-            graph: graph::delivery(&hooks, 1, 0),
-            graph_10: graph::delivery(&hooks, 10, 0),
+            graph: graph::delivery(&hooks, 1),
+            graph_10: graph::delivery(&hooks, 10),
+            hooks,
             gmail: google::gmail("/v1/google/pubsub/gmail", &bearer, SUBSCRIPTION),
             calendar: google::calendar(&channels),
             _key_set: key_set,
@@ -113,10 +116,25 @@ impl World {
         self.folder.path().join("samples.json")
     }
 
+    /// One of these records.
+    ///
+    /// # Errors
+    /// When the file is gone.
+    pub(crate) fn sample(&self) -> anyhow::Result<Record> {
+        let samples: Vec<Record> = serde_json::from_slice(&std::fs::read(self.samples_file())?)?;
+        samples.into_iter().next().context("there are samples")
+    }
+
+    /// Where a server's standard error goes: each one writes it anew.
+    #[must_use]
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
     fn take_samples(&self) -> anyhow::Result<()> {
         let server = target::start(Target::Graph, self)?;
         let times = Times { warm_up: Duration::ZERO, measured: Duration::from_millis(200) };
-        sample::serve(&server, &self.graph, 1, 64, times, self)?;
+        sample::serve(&server, &self.graph, Shape { busy: 64, idle: 0 }, times, self)?;
         let records = self.broker.first_records(&self.events, USERS as usize)?;
         Ok(std::fs::write(self.samples_file(), serde_json::to_vec(&records)?)?)
     }

@@ -32,6 +32,7 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     })
 }
 
+#[expect(clippy::disallowed_methods, reason = "bare: no limit on a body that the benchmark sends")]
 async fn answer(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
     let mut response = Response::new(Empty::new());
     *response.status_mut() = match request.into_body().collect().await {

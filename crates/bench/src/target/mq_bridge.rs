@@ -26,7 +26,7 @@ pub(super) fn start(world: &World) -> anyhow::Result<Server> {
     let address = free_address()?;
     let mut command = spawn::command(python);
     command.args(["-c", SCRIPT, &address.to_string(), &world.broker.bootstrap, &world.events]);
-    let process = Running::start(command)?;
+    let process = Running::start(command, &world.log())?;
     // It answers 404 or nothing while it starts.
     let ready = wait(READY, || post(address).is_ok_and(|answer| answer.contains(" 20")));
     ensure!(ready, "mq-bridge does not answer a POST with 2xx within {READY:?}");

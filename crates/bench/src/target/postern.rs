@@ -25,7 +25,7 @@ pub(super) fn start(world: &World) -> anyhow::Result<Server> {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("POSTERN_")) {
         command.env_remove(name);
     }
-    let process = Running::start(command)?;
+    let process = Running::start(command, &world.log())?;
     let ready: Ready = serde_json::from_str(&process.hello)
         .with_context(|| format!("postern's ready line is {:?}", process.hello))?;
     Ok(Server { process, address: ready.public, topic: Some(world.events.clone()) })
