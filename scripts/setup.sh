@@ -2,7 +2,7 @@
 # What does this machine still lack, and how does it get it?
 #
 # setup.sh build   what `make run` needs: a C compiler, OpenSSL's headers, root certificates, Rust
-# setup.sh test    also what the tests need: a JDK, Maven (a real Kafka, the Java consumer), Python
+# setup.sh test    also what the tests need: a JDK, Maven (a real Kafka, the Java consumer), Python, valgrind
 # setup.sh bench   what the benchmark needs: as the tests, and the gateway that it compares with
 #
 # Installs only what is missing. Debian packages come from apt, through sudo when not root.
@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES=(build-essential pkg-config libssl-dev ca-certificates)
-TEST_PACKAGES=(default-jdk-headless maven python3 python3-venv)
+TEST_PACKAGES=(default-jdk-headless maven python3 python3-venv valgrind)
 
 say() { printf 'set-up: %s\n' "$*"; }
 fail() {
@@ -30,6 +30,7 @@ present() {
     ca-certificates) [ -s /etc/ssl/certs/ca-certificates.crt ] || [ -s /etc/pki/tls/certs/ca-bundle.crt ] ;;
     default-jdk-headless) command -v java && [ "$(javac -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p')" -ge 17 ] ;;
     maven) command -v mvn ;;
+    valgrind) command -v valgrind ;;
     python3) python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ;;
     python3-venv) python3 -c 'import venv, ensurepip' ;;
     *) return 1 ;;

@@ -8,8 +8,8 @@ use crate::case::Case;
 /// How far a count may be off, as a share.
 pub(crate) const TOLERANCE: f64 = 0.03;
 
-/// What is counted of a case, each under its key: instructions to verify and normalize it; instructions and allocations
-/// of its whole request, from the socket to the answer, where publishing costs nothing.
+/// What is counted of a case, each under its key: instructions to verify and normalize it; allocations of its whole
+/// request, from the socket to the answer, where publishing costs nothing.
 pub(crate) type Counts = Vec<(&'static str, f64)>;
 
 fn path() -> PathBuf {

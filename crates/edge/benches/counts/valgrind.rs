@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::case::Case;
 
 /// Rounds of the short run: enough for everything that happens once to have happened.
-const SHORT: u64 = 100;
+const SHORT: u64 = 50;
 /// Further rounds of the long run.
 const MORE: u64 = 200;
 /// AWS-LC reads this; all words zero but those that x86-64 always has: no AVX, ADX, AES-NI, SHA.
