@@ -209,7 +209,13 @@ impl<'a> Run<'a> {
             if !event.is_readable() && !event.is_read_closed() {
                 continue;
             }
-            let Some(status) = connection.receive()? else { continue };
+            let Some(status) = connection.receive().with_context(|| {
+                let Answers { accepted, others, .. } = &self.answers;
+                format!("after {accepted} answers of 2xx and {others:?} of other status")
+            })?
+            else {
+                continue;
+            };
             let latency = connection.sent.elapsed();
             if (200..300).contains(&status) {
                 self.answers.accepted += 1;

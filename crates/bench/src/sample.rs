@@ -87,6 +87,7 @@ pub(crate) fn serve(
     times: Times,
     world: &World,
 ) -> anyhow::Result<Sample> {
+    target::await_ready(server, traffic)?;
     let (idle, _) = process::memory(server.process.id())?;
     let before = count(server, world)?;
     let load = Load {

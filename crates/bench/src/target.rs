@@ -5,15 +5,17 @@ pub(crate) mod bare_librdkafka;
 mod mq_bridge;
 mod postern;
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
 
 use postern_rig::spawn;
 
+use crate::clock;
 use crate::process::Running;
 use crate::request::Traffic;
 use crate::world::World;
@@ -149,16 +151,34 @@ pub(crate) fn traffic(target: Target, world: &World) -> Traffic {
     }
 }
 
-/// Waits until `ready` says so.
-fn wait(limit: Duration, mut ready: impl FnMut() -> bool) -> bool {
-    let end = std::time::Instant::now() + limit;
+/// How long a server may take until it answers 2xx: libraries to load, key sets to fetch, Kafka to be found.
+const READY: Duration = Duration::from_secs(20);
+
+/// Waits until a request is answered 2xx: servers say that they are ready before they can take everything.
+///
+/// # Errors
+/// When that does not come.
+pub(crate) fn await_ready(server: &Server, traffic: &Traffic) -> anyhow::Result<()> {
+    let end = Instant::now() + READY;
+    let mut next = clock::now().as_micros() as u64;
     loop {
-        if ready() {
-            return true;
+        let answer = ask(server.address, traffic, &mut next);
+        if answer.as_ref().is_ok_and(|answer| answer.starts_with("HTTP/1.1 2")) {
+            return Ok(());
         }
-        if std::time::Instant::now() >= end {
-            return false;
-        }
+        ensure!(Instant::now() < end, "no 2xx within {READY:?}; the last answer: {answer:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// The start of the answer to one request on a connection of its own.
+fn ask(address: SocketAddr, traffic: &Traffic, next: &mut u64) -> anyhow::Result<String> {
+    let mut request = traffic.buffer();
+    traffic.renew(&mut request, next);
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(&request)?;
+    let mut answer = [0; 512];
+    let bytes = stream.read(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer[..bytes]).into_owned())
 }
