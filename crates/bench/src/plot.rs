@@ -66,7 +66,7 @@ fn panel(
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(SeriesLabelPosition::LowerRight)
         .border_style(BLACK.mix(0.2))
         .background_style(WHITE)
         .draw()
