@@ -1,7 +1,11 @@
 //! Which experiments are there, and how is one of them run so that whatever happens ends in a row?
 
 mod broker;
+mod clock;
+mod cluster;
+mod limits;
 mod postern;
+mod rolling;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -61,6 +65,50 @@ pub(crate) const ALL: &[Experiment] = &[
     .in_short(),
     Experiment::new(4, "pause-broker", "the same, without one", |c| broker::paused(c, false))
         .in_short(),
+    Experiment::new(9, "replicas-lost", "min.insync.replicas not met, three times 20 s", |c| {
+        cluster::replicas_lost(c, false)
+    }),
+    Experiment::new(9, "replicas-lost-spool", "the same, with a spool", |c| {
+        cluster::replicas_lost(c, true)
+    }),
+    Experiment::new(9, "leaders-moved", "each of three brokers killed, then paused", |c| {
+        cluster::leaders_moved(c, false)
+    }),
+    Experiment::new(9, "leaders-moved-spool", "the same, with a spool", |c| {
+        cluster::leaders_moved(c, true)
+    }),
+    Experiment::new(9, "topic-deleted", "the events topic deleted, and made again", |c| {
+        cluster::topic_deleted(c, false)
+    }),
+    Experiment::new(9, "topic-deleted-spool", "the same, with a spool", |c| {
+        cluster::topic_deleted(c, true)
+    }),
+    Experiment::new(9, "authorization-revoked", "no right to write, three times 20 s", |c| {
+        cluster::authorization_revoked(c, false)
+    }),
+    Experiment::new(9, "authorization-revoked-spool", "the same, with a spool", |c| {
+        cluster::authorization_revoked(c, true)
+    }),
+    Experiment::new(9, "record-too-large", "the topics take no record of any size", |c| {
+        cluster::record_too_large(c, false)
+    }),
+    Experiment::new(
+        10,
+        "rolling-restarts",
+        "two replicas behind haproxy, SIGTERM in turn",
+        rolling::restarts,
+    ),
+    Experiment::new(11, "memory-cap", "128 MiB, the broker paused, too many senders", |c| {
+        limits::memory(c, false)
+    }),
+    Experiment::new(11, "memory-cap-spool", "the same, with a spool", |c| limits::memory(c, true)),
+    Experiment::new(
+        12,
+        "descriptors",
+        "256 descriptors, 2,000 connections held",
+        limits::descriptors,
+    ),
+    Experiment::new(22, "clock-steps", "the wall clock steps by up to a day", clock::steps),
 ];
 
 /// The seed of one experiment of a run: another one for each, all from one number.

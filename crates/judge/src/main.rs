@@ -11,10 +11,12 @@ mod context;
 mod dice;
 mod echo;
 mod experiment;
+mod fault;
 mod load;
 mod oracle;
 mod progress;
 mod table;
+mod tool;
 mod verdict;
 mod world;
 

@@ -54,6 +54,8 @@ pub(crate) struct World {
     pub(crate) admin: u16,
     pub(crate) postern: Option<Postern>,
     spool: bool,
+    /// What is quarantined because no topic takes its size counts as kept.
+    pub(crate) with_aside: bool,
     auditor: Option<Auditor>,
     load: Option<Load>,
     notes: Vec<String>,
@@ -99,6 +101,7 @@ impl World {
             public,
             admin,
             postern: None,
+            with_aside: false,
             auditor: None,
             load: None,
             notes: Vec::new(),
@@ -110,8 +113,7 @@ impl World {
 
     /// Starts reading the topics; before and after a topic is made anew.
     pub(crate) fn audit(&mut self) {
-        let topics = [self.topics.events.as_str(), self.topics.lifecycle.as_str()];
-        self.auditor = Some(Auditor::start(&self.kafka, &topics, &self.oracle));
+        self.auditor = Some(Auditor::start(&self.kafka, &self.topics.all(), &self.oracle));
     }
 
     /// Reads what there is to its end, and no further.
@@ -238,20 +240,35 @@ impl World {
         Some((answer.status, answer.header("retry-after").map(str::to_owned)))
     }
 
+    /// Waits until all that was promised so far is read.
+    pub(crate) fn await_all_read(&mut self) {
+        let read = eventually(SETTLE, || {
+            thread::sleep(Duration::from_millis(200));
+            self.oracle.audit(self.with_aside).missing.is_empty()
+        });
+        self.require(read, || format!("not all that was promised came within {SETTLE:?}"));
+    }
+
     /// The faults are over: everything promised arrives, and something fresh is taken. Then the row.
     pub(crate) fn judge(mut self) -> Row {
         self.quiet();
         self.check_lively();
         let settled = eventually(SETTLE, || {
             thread::sleep(Duration::from_millis(200));
-            self.oracle.audit().missing.is_empty()
+            self.oracle.audit(self.with_aside).missing.is_empty()
         });
         if self.spool && settled && self.await_drained(SETTLE).is_none() {
             let left = self.metric("postern_spool_records");
             self.fault(format!("the spool is not empty after {SETTLE:?}: {left:?} records"));
         }
         self.pause_audit();
-        let audit = self.oracle.audit();
+        let audit = self.oracle.audit(self.with_aside);
+        if audit.aside > 0 {
+            self.note(format!(
+                "{} records in quarantine because no topic takes their size",
+                audit.aside
+            ));
+        }
         let mut row = row(&self.answers(), &audit, &self.echo, &self.faults);
         row.notes.append(&mut self.notes);
         row

@@ -20,7 +20,7 @@ const OPEN: Duration = Duration::from_secs(5);
 /// After Kafka's return the spool is empty within this.
 const DRAINED: Duration = Duration::from_secs(60);
 /// And without a spool somebody gets a 2xx within this.
-const BACK: Duration = Duration::from_secs(10);
+const BACK: Duration = Duration::from_secs(15);
 
 /// SIGKILL of the broker, ten times for 30 s (once for 8 s in the short form).
 pub(crate) fn killed(context: Context, spool: bool) -> Row {
@@ -134,7 +134,7 @@ fn check_retry_after(world: &mut World) {
 }
 
 /// Waits until the outage leaves no trace; how long that took.
-fn await_return(world: &mut World, round: u32, with_spool: bool) -> Duration {
+pub(super) fn await_return(world: &mut World, round: u32, with_spool: bool) -> Duration {
     let back = Instant::now();
     if with_spool {
         let drained = world.await_drained(DRAINED);
@@ -151,7 +151,7 @@ fn await_return(world: &mut World, round: u32, with_spool: bool) -> Duration {
 }
 
 /// With a spool hardly anybody is refused: one in a thousand at most.
-fn check_share(world: &mut World, with_spool: bool) {
+pub(super) fn check_share(world: &mut World, with_spool: bool) {
     let answers = world.answers();
     let (refused, all) = (answers.non_2xx(), answers.answered());
     if with_spool {

@@ -7,6 +7,7 @@ use std::hash::{Hash, Hasher};
 use postern_rig::consumer::Record;
 use postern_sim::{Delivery, Item, RecordKey, Topic, Verdict};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 /// What names a record: the ids of a run are unique, and one notification may make a record on each of two topics.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,20 +64,28 @@ pub(crate) enum Shape {
 impl Shape {
     /// The records that a 2xx to this delivery promises.
     pub(super) fn promise(self, delivery: &Delivery) -> Vec<(Key, Known)> {
+        self.by_item(delivery).into_iter().flatten().collect()
+    }
+
+    /// The keys of those records, item by item.
+    pub(super) fn items(self, delivery: &Delivery) -> Vec<Vec<Key>> {
+        let keys = |records: Vec<(Key, Known)>| records.into_iter().map(|(key, _)| key).collect();
+        self.by_item(delivery).into_iter().map(keys).collect()
+    }
+
+    fn by_item(self, delivery: &Delivery) -> Vec<Vec<(Key, Known)>> {
         let body: Value = serde_json::from_slice(&delivery.body).unwrap_or_default();
-        let mut records = Vec::new();
-        for (place, item) in delivery.expected.items.iter().enumerate() {
+        let promise = |(place, item): (usize, &Item)| {
             let sent = Contents::sent(&body["value"][place]);
             match self {
-                Self::Events => promise_events(item, &sent, &mut records),
+                Self::Events => promise_events(item, &sent),
                 Self::Bodies => {
                     let key = Key { lifecycle: false, id: id_of(item).to_owned() };
-                    let known = Known { hash: hash(&[&sent.text()]), partition_key: None };
-                    records.push((key, known));
+                    vec![(key, Known { hash: hash(&[&sent.text()]), partition_key: None })]
                 }
             }
-        }
-        records
+        };
+        delivery.expected.items.iter().enumerate().map(promise).collect()
     }
 
     /// What a record that was read holds.
@@ -107,9 +116,10 @@ impl Shape {
     }
 }
 
-fn promise_events(item: &Item, sent: &Contents, records: &mut Vec<(Key, Known)>) {
+fn promise_events(item: &Item, sent: &Contents) -> Vec<(Key, Known)> {
+    let mut records = Vec::new();
     // What is not genuine must never be published: it is not issued, so the auditor finds it spurious.
-    let Verdict::Published(wanted) = item.verdict else { return };
+    let Verdict::Published(wanted) = item.verdict else { return records };
     for record in wanted {
         let lifecycle = record.topic == Topic::Lifecycle;
         let contents = if record.id_suffix.is_empty() { sent } else { &sent.without_words() };
@@ -120,6 +130,23 @@ fn promise_events(item: &Item, sent: &Contents, records: &mut Vec<(Key, Known)>)
         let id = format!("{}{}", id_of(item), record.id_suffix);
         records.push((Key { lifecycle, id }, known));
     }
+    records
+}
+
+/// The places of a quarantined delivery's items that were genuine and too large.
+pub(super) fn too_large(record: &Record) -> impl Iterator<Item = usize> {
+    let items: Value = serde_json::from_str(record.header("postern_items").unwrap_or_default())
+        .unwrap_or_default();
+    let places = items.as_array().cloned().unwrap_or_default();
+    places.into_iter().filter_map(|item| {
+        let place = usize::try_from(item["index"].as_u64()?).ok()?;
+        (item["reason"] == "too-large").then_some(place)
+    })
+}
+
+/// As postern writes it into a header: lower-case hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The judge's traffic names each item.

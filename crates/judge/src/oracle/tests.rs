@@ -59,7 +59,7 @@ async fn each_kind_of_fault_is_found() {
     let mut wrong = event(&mixed);
     wrong.key = Some("somebody/else".to_owned());
     oracle.saw(&wrong);
-    let audit = oracle.audit();
+    let audit = oracle.audit(false);
     assert_eq!((audit.acknowledged, audit.duplicates), (3, 1));
     let name = |delivery: &Delivery| {
         let body: serde_json::Value = serde_json::from_slice(&delivery.body).unwrap();
@@ -78,7 +78,7 @@ async fn what_is_not_genuine_was_never_promised() {
     let forged = delivery(Mix { forged: 1.0, ..Mix::default() }, 9);
     oracle.sending(&forged, 0).await;
     oracle.finished(&answered(&forged, 202)).await;
-    assert_eq!(oracle.audit().acknowledged, 0);
+    assert_eq!(oracle.audit(false).acknowledged, 0);
 }
 
 #[tokio::test]
@@ -93,6 +93,22 @@ async fn a_signal_promises_two_records_and_a_bridge_keeps_bodies() {
     bodies.finished(&answered(&delivery, 202)).await;
     let body: serde_json::Value = serde_json::from_slice(&delivery.body).unwrap();
     bodies.saw(&record("bridge", &body, None));
-    let audit = bodies.audit();
+    let audit = bodies.audit(false);
     assert_eq!((audit.acknowledged, audit.missing.len(), audit.spurious.len()), (3, 0, 0));
+}
+
+#[tokio::test]
+async fn what_is_quarantined_as_too_large_is_kept_where_that_counts() {
+    let oracle = Oracle::new(Shape::Events);
+    let delivery = delivery(Mix { items: 2..=2, ..Mix::default() }, 0);
+    oracle.sending(&delivery, 0).await;
+    oracle.finished(&answered(&delivery, 202)).await;
+    let mut aside = record("x.quarantine.v1", &json!({}), None);
+    let items = r#"[{"index":0,"reason":"too-large"},{"index":1,"reason":"no-token"}]"#;
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    aside.headers.push(header("postern_sha256", &expect::sha256(&delivery.body)));
+    aside.headers.push(header("postern_items", items));
+    oracle.saw(&aside);
+    assert_eq!((oracle.audit(false).missing.len(), oracle.audit(true).missing.len()), (2, 1));
+    assert_eq!(oracle.audit(true).aside, 1);
 }
