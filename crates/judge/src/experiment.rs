@@ -3,7 +3,10 @@
 mod broker;
 mod clock;
 mod cluster;
+mod disk;
+mod fatal;
 mod limits;
+mod model;
 mod postern;
 mod rolling;
 
@@ -13,6 +16,7 @@ use std::time::Instant;
 use crate::auditor::said;
 use crate::context::Context;
 use crate::dice::Dice;
+use crate::fault::disk::Kind;
 use crate::verdict::Row;
 
 /// One experiment.
@@ -65,6 +69,34 @@ pub(crate) const ALL: &[Experiment] = &[
     .in_short(),
     Experiment::new(4, "pause-broker", "the same, without one", |c| broker::paused(c, false))
         .in_short(),
+    Experiment::new(
+        5,
+        "spool-model",
+        "the spool's log on a disk that loses unsynced writes",
+        model::spool,
+    ),
+    Experiment::new(
+        6,
+        "disk-full-tmpfs",
+        "the spool on 8 MiB of memory, written full twice",
+        |c| disk::full(c, Kind::Tmpfs),
+    ),
+    Experiment::new(6, "disk-full-ext4", "the spool on 32 MiB of ext4, written full twice", |c| {
+        disk::full(c, Kind::Ext4)
+    }),
+    Experiment::new(
+        7,
+        "sync-fails",
+        "the spool's fdatasync fails and loses what it had",
+        disk::sync_fails,
+    ),
+    Experiment::new(
+        7,
+        "sync-dawdles",
+        "each sync of the spool takes 500 ms longer",
+        disk::sync_dawdles,
+    ),
+    Experiment::new(8, "producer-dies", "50 fatal errors of the Kafka client", fatal::producers),
     Experiment::new(9, "replicas-lost", "min.insync.replicas not met, three times 20 s", |c| {
         cluster::replicas_lost(c, false)
     }),

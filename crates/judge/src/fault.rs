@@ -3,3 +3,5 @@
 pub(crate) mod balancer;
 pub(crate) mod cgroup;
 pub(crate) mod clock;
+pub(crate) mod disk;
+pub(crate) mod shim;

@@ -46,8 +46,8 @@ pub(crate) fn authorization_revoked(context: Context, spool: bool) -> Row {
         &context,
         spool,
         Options::with_access_rules(),
-        |world| world.kafka.deny_writes(&[&world.topics.events, &world.topics.lifecycle]),
-        |world| world.kafka.allow_writes(&[&world.topics.events, &world.topics.lifecycle]),
+        |world| world.kafka.deny_writes(),
+        |world| world.kafka.allow_writes(),
     )
 }
 

@@ -23,22 +23,22 @@ impl Options {
 }
 
 impl Kafka {
-    /// Takes the right to write to these topics, and to get a producer id, from the user that clients are.
-    pub fn deny_writes(&self, topics: &[&str]) {
-        self.change_access("deny", topics);
+    /// Takes the right to write, and with it that to a producer id, from the user that clients are.
+    pub fn deny_writes(&self) {
+        self.change_access("deny");
     }
 
     /// Gives back what [`Kafka::deny_writes`] took.
-    pub fn allow_writes(&self, topics: &[&str]) {
-        self.change_access("allow", topics);
+    pub fn allow_writes(&self) {
+        self.change_access("allow");
     }
 
-    fn change_access(&self, action: &str, topics: &[&str]) {
+    fn change_access(&self, action: &str) {
         let program = place::repository().join("crates/rig/src/kafka/access/Access.java");
         let program = program.to_str().expect("the repository has a plain name");
         let bootstrap = format!("127.0.0.1:{}", self.nodes[0].ports.internal);
         let mut java = node::java(&["-Xmx96m"], program);
-        java.args([&bootstrap, action, &format!("User:{SCRAM_USER}")]).args(topics);
+        java.args([&bootstrap, action, &format!("User:{SCRAM_USER}")]);
         let output = java.output();
         let output = output.unwrap_or_else(|error| panic!("setpriv does not start: {error}"));
         assert!(

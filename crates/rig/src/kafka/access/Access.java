@@ -1,9 +1,9 @@
-// Who may write to a topic? Takes that right away, or gives it back.
+// Who may write? Takes that right away, or gives it back.
 //
-// java Access.java BOOTSTRAP deny|allow PRINCIPAL TOPIC...
-// "deny" also keeps the principal from asking for a producer id. The caller has to be a super user.
+// java Access.java BOOTSTRAP deny|allow PRINCIPAL
+// It is the right to write to any topic, and with it the right to get a producer id: a broker gives one to whoever may
+// write to some topic. The caller has to be a super user.
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;
@@ -17,11 +17,9 @@ import org.apache.kafka.common.resource.ResourceType;
 
 public final class Access {
     public static void main(String[] arguments) throws Exception {
-        List<AclBinding> bindings = new ArrayList<>();
-        for (int place = 3; place < arguments.length; place++) {
-            bindings.add(denial(arguments[2], ResourceType.TOPIC, arguments[place], AclOperation.WRITE));
-        }
-        bindings.add(denial(arguments[2], ResourceType.CLUSTER, "kafka-cluster", AclOperation.IDEMPOTENT_WRITE));
+        var bindings = List.of(
+            denial(arguments[2], ResourceType.TOPIC, "*", AclOperation.WRITE),
+            denial(arguments[2], ResourceType.CLUSTER, "kafka-cluster", AclOperation.IDEMPOTENT_WRITE));
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", arguments[0]))) {
             if (arguments[1].equals("deny")) {
                 admin.createAcls(bindings).all().get();
