@@ -35,7 +35,7 @@ for crate in $crates; do
         fault "$crate depends on rdkafka itself; of the product only postern-kafka may"
     fi
 done
-for crate in postern-core postern-edge postern-sim; do
+for crate in postern-core postern-edge postern-sim postern-spool; do
     lacks "$crate" rdkafka
     lacks "$crate" rdkafka-sys
 done
@@ -50,6 +50,11 @@ has postern postern-edge
 has postern postern-kafka
 lacks postern-edge postern-kafka
 lacks postern-kafka postern-edge
+has postern postern-spool
+for crate in postern-edge postern-kafka; do
+    lacks "$crate" postern-spool
+    lacks postern-spool "$crate"
+done
 
 # The simulator and the auditor prove nothing when they sign, parse and read with the product's own code.
 for name in postern-core postern-edge postern-kafka; do

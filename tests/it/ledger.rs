@@ -27,6 +27,9 @@ const FAST_SLACK: Duration = Duration::from_millis(250);
 const BREAKER: Duration = Duration::from_secs(3);
 /// How soon postern has to notice that Kafka is back.
 const BACK: Duration = Duration::from_secs(2);
+/// How long a stop serves on, first as before, then closing connections.
+const LINGER: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_secs(1);
 const LISTENING: Duration = Duration::from_millis(100);
 const FIRST_2XX: Duration = Duration::from_secs(1);
 
@@ -38,7 +41,8 @@ struct World {
     public: u16,
     admin: u16,
     load: Option<Load>,
-    /// From a kill of Kafka until postern must have noticed that it is back.
+    /// When a 503 is the right answer: from a kill of Kafka until postern must have noticed that it is back, and from the
+    /// end of a stop's grace until postern has ended.
     outages: Vec<(Instant, Instant)>,
 }
 
@@ -49,8 +53,8 @@ impl World {
         let (public, admin) = (free_port(), free_port());
         let config = Config::new(&kafka, &topics)
             .ports(public, admin)
-            .set("shutdown", "linger", "\"500ms\"")
-            .set("shutdown", "grace", "\"1s\"");
+            .set("shutdown", "linger", &format!("\"{LINGER:?}\""))
+            .set("shutdown", "grace", &format!("\"{GRACE:?}\""));
         Self { kafka, topics, config, public, admin, load: None, outages: Vec::new() }
     }
 
@@ -100,12 +104,12 @@ impl World {
             let status = answer.outcome;
             match status {
                 Outcome::Status(503) => assert!(answer.retry_after, "a 503 without Retry-After"),
-                Outcome::Status(202) | Outcome::Cut => {}
+                Outcome::Status(202) | Outcome::Cut(_) => {}
                 other => panic!("an answer that no scenario explains: {other:?}"),
             }
             let away =
                 self.outages.iter().any(|(from, to)| answer.sent < *to && answer.came() > *from);
-            if !away && status != Outcome::Cut {
+            if !away && !matches!(status, Outcome::Cut(_)) {
                 up += 1;
                 good += u32::from(status.is_2xx());
             }
@@ -140,7 +144,7 @@ fn nothing_is_lost_when_kafka_is_killed_ten_times() {
         assert!(late <= BACK, "round {round}: the first 2xx came {late:?} after Kafka was back");
     }
     thread::sleep(Duration::from_secs(4));
-    check_no_cut(world.load());
+    check_no_cut(world.load(), &[]);
     world.audit(8_000);
 }
 
@@ -216,19 +220,30 @@ fn ten_stops_under_load_cut_no_connection() {
     let mut world = World::new();
     let mut postern = Postern::start(&world.config);
     world.busy();
+    let mut stops = Vec::new();
     for round in 0..10 {
         thread::sleep(Duration::from_secs(2));
         postern.sigterm();
         let asked = Instant::now();
         check_draining(&world, asked);
         let code = postern.wait(Duration::from_secs(10));
+        let ended = Instant::now();
         assert_eq!(code, Some(0), "round {round}: {}", postern.stderr());
-        println!("round {round}: stopped after {:?}", asked.elapsed());
+        println!("round {round}: stopped after {:?}", ended - asked);
+        world.outages.push((asked + LINGER + GRACE, ended));
+        stops.push(Stop { asked, ended, log: postern.stderr() });
         postern = Postern::start(&world.config);
     }
     thread::sleep(Duration::from_secs(2));
-    check_no_cut(world.load());
+    check_no_cut(world.load(), &stops);
     world.audit(8_000);
+}
+
+/// One stop of postern, for the message of a test that fails.
+struct Stop {
+    asked: Instant,
+    ended: Instant,
+    log: String,
 }
 
 /// It says that it is not ready at once, and still serves for as long as it lingers.
@@ -240,7 +255,27 @@ fn check_draining(world: &World, asked: Instant) {
     assert!(first.is_some(), "no 2xx while it lingers");
 }
 
-fn check_no_cut(load: &Load) {
-    let cut = load.answers().iter().filter(|answer| answer.outcome == Outcome::Cut).count();
-    assert_eq!(cut, 0, "connections that were cut under a request");
+/// No sender that had a connection was left without an answer.
+fn check_no_cut(load: &Load, stops: &[Stop]) {
+    let mut cuts = Vec::new();
+    for answer in load.answers() {
+        let Outcome::Cut(cut) = answer.outcome else { continue };
+        let heard = answer.came();
+        let stop = stops.iter().enumerate().rfind(|(_, stop)| stop.asked <= heard);
+        cuts.push(match stop {
+            None => format!("{cut:?} without a stop"),
+            Some((round, Stop { asked, ended, log })) => format!(
+                "{cut:?}\n  round {round}: sent {:?} and cut {:?} after SIGTERM, which took {:?}:\n{log}",
+                answer.sent.saturating_duration_since(*asked),
+                heard - *asked,
+                *ended - *asked,
+            ),
+        });
+    }
+    assert!(
+        cuts.is_empty(),
+        "{} connections were cut under a request:\n{}",
+        cuts.len(),
+        cuts.join("\n")
+    );
 }

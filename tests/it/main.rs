@@ -11,18 +11,24 @@
 )]
 
 mod bad_topics;
-mod commands;
 mod consumers;
-mod discretion;
+mod environment;
 mod fixtures;
+mod key_sets;
 mod ledger;
 mod metrics;
+mod records;
 mod reload;
+mod replay;
 mod rig;
 mod secrets;
 mod secure_kafka;
 mod serve;
+mod simulate;
+mod spool;
 mod stops;
+mod tail;
+mod tokens;
 mod tools;
 mod topics;
 mod tour;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use postern_sim::{Claims, KeyRing, Service};
 
-use crate::support::client::get;
-use crate::support::config::{Config, quoted};
+use crate::support::client::{self, Connection, get};
+use crate::support::config::Config;
 use crate::support::kafka::Kafka;
 use crate::support::metrics::Metrics;
 use crate::support::process::Postern;
@@ -34,7 +34,7 @@ const NAMES: [&str; 16] = [
 ];
 const ROUTES: &[&str] = &["graph", "pubsub", "calendar", "drive", "other"];
 const SERVICES: &[&str] = &["graph", "gmail", "calendar", "drive", "workspace-events"];
-const OUTCOMES: &[&str] = &["published", "quarantined", "denied", "dropped", "failed"];
+const OUTCOMES: &[&str] = &["published", "spooled", "quarantined", "denied", "dropped", "failed"];
 /// `undecryptable` belongs to rich notifications, which are built later.
 const REASONS: &[&str] = &[
     "no-token",
@@ -191,7 +191,7 @@ fn each_item_and_each_request_is_counted_once() {
     assert!(eventually(Duration::from_secs(5), settled), "{}", edge.metrics().text());
     let delta = Delta(before, edge.metrics());
     let outcomes = OUTCOMES.iter().map(|outcome| delta.items(outcome)).collect::<Vec<_>>();
-    assert_eq!(outcomes, [2.0, 5.0, 1.0, 0.0, 0.0], "{OUTCOMES:?}");
+    assert_eq!(outcomes, [2.0, 0.0, 5.0, 1.0, 0.0, 0.0], "{OUTCOMES:?}");
     for (reason, count) in [
         ("forged-token", 1.0),
         ("no-token", 1.0),
@@ -249,28 +249,20 @@ fn junk_over_the_budget_is_dropped_beside_something_genuine_and_refused_alone() 
 }
 
 #[test]
-fn a_key_set_that_was_never_loaded_is_infinitely_old() {
+fn a_half_sent_body_is_counted_and_a_slow_one_is_told_so() {
     let kafka = Kafka::shared();
-    // Nobody listens there.
-    let config = Config::new(kafka, &kafka.new_topics())
-        .set("google", "jwks_url", "\"http://127.0.0.1:9/certs\"")
-        .set(
-            "pubsub.gmail",
-            "audience",
-            &quoted("https://hooks.example.com/v1/google/pubsub/gmail"),
-        )
-        .set("pubsub.gmail", "service_account", "\"push@project.iam.gserviceaccount.com\"");
-    let edge = Postern::start(&config);
-    assert_eq!(edge.metrics().value("postern_jwks_age_seconds", &[]), f64::INFINITY);
-    let path = "/v1/google/pubsub/gmail";
-    assert_eq!(edge.post(path, &[], b"{}").status, 401);
-    assert_eq!(edge.post(path, &[("Authorization", "Basic x")], b"{}").status, 401);
-    let bearer = "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJhIjoxfQ.AAAA";
-    let answer = edge.post(path, &[("Authorization", bearer)], b"{}");
-    assert_eq!(answer.status, 503, "well-formed, and nobody can tell");
-    assert!(answer.header("retry-after").is_some());
-    assert_eq!(edge.post("/v1/google/pubsub/other", &[], b"{}").status, 404);
-    assert_eq!(get(edge.admin(), "/readyz").status, 200, "a key set never makes it unready");
-    let log = edge.stderr();
-    assert!(log.contains("jwks") || log.contains("key set"), "the log does not say so:\n{log}");
+    let edge = Postern::start(&Config::new(kafka, &kafka.new_topics()));
+    let body = graph::notifications(&["slow".into()], &hook::graph("org_acme", "user_1", "inbox"));
+    let request = client::request("POST", graph::PATH, &[], body.as_bytes());
+    let mut slow = Connection::open(edge.public()).unwrap();
+    slow.send(&request[..request.len() - 10]).unwrap();
+    let gauge = |name: &str| edge.metrics().value(name, &[]);
+    let half = (body.len() - 10) as f64;
+    let counted = || gauge("postern_inflight_bytes") >= half && gauge("postern_connections") >= 1.0;
+    assert!(eventually(Duration::from_secs(1), counted), "not counted");
+    assert_eq!(slow.read_response().unwrap().status, 408);
+    let gone = || gauge("postern_inflight_bytes") == 0.0 && gauge("postern_connections") == 0.0;
+    assert!(eventually(Duration::from_secs(5), gone), "still counted");
+    let timeout = [("reason", "timeout")];
+    assert_eq!(edge.metrics().value("postern_refused_total", &timeout), 1.0);
 }

@@ -179,6 +179,8 @@ fn a_faulty_change_is_told_and_leaves_the_old_state() {
     fs::write(&key, hook::KEY).unwrap();
     denying(&config, "[[deny]]\ntenant = \"org_acme\"\nuzer = \"user_1\"");
     check_faulty(&edge, kafka, &topics, "deny[1].uzer");
+    denying(&config, "[[deny]]\nuser = \"user_1\"");
+    check_faulty(&edge, kafka, &topics, "deny[1].tenant");
     denying(&config, "[[deny]\ntenant = \"org_acme\"");
     check_faulty(&edge, kafka, &topics, "line ");
     assert!(!edge.stderr().contains("short-and-secret"), "the log tells the key");

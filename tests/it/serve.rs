@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::client::{self, Connection, Response};
+use crate::support::client::{self, Response};
 use crate::support::config::{Config, quoted};
-use crate::support::consumer::{Mode, Reader, Record, read_all};
+use crate::support::consumer::{Record, read_all};
 use crate::support::kafka::Kafka;
 use crate::support::ports::free_port;
 use crate::support::process::{Finished, Postern, Process, command, postern};
@@ -213,125 +213,8 @@ fn a_port_that_is_taken_is_named() {
             assert!(ended.stderr.contains(part), "{part} in {}", ended.stderr);
         }
     }
-}
-
-#[test]
-fn binary_mode_writes_attributes_as_headers() {
-    let kafka = Kafka::shared();
-    let topics = kafka.new_topics();
-    let edge = Postern::start(&Config::new(kafka, &topics).set("kafka", "mode", "\"binary\""));
-    assert_eq!(edge.post(graph::PATH, &[], &one("binary-1")).status, 202);
-    let mut reader = Reader::open_as(kafka, &topics.events, Mode::Binary);
-    let records = reader.read_to_end();
-    assert_eq!(ids(records), ["binary-1"]);
-    assert_eq!(records[0].header("ce_type"), Some("io.postern.message.created.v1"));
-    assert_eq!(records[0].json()["fetch"]["method"], "GET", "the value is the data alone");
-    assert_eq!(records[0].key.as_deref(), Some("org_acme/user_123"));
-}
-
-#[test]
-fn the_environment_wins_over_the_file() {
-    let kafka = Kafka::shared();
-    let (topics, others) = (kafka.new_topics(), kafka.new_topics());
-    let edge = Postern::start_with(&Config::new(kafka, &others), |command| {
-        command.env("POSTERN_KAFKA__TOPICS__EVENTS", &topics.events);
-        command.env("POSTERN_LIMITS__ITEMS", "2");
-    });
-    assert_eq!(edge.post(graph::PATH, &[], &one("variable-1")).status, 202);
-    assert_eq!(ids(&read_all(kafka, &topics.events)), ["variable-1"]);
-    assert!(read_all(kafka, &others.events).is_empty());
-    let many: Vec<String> = (0..3).map(|place| format!("many-{place}")).collect();
-    let many = graph::notifications(&many, &hook::graph("org_acme", "user_123", "inbox"));
-    assert_eq!(edge.post(graph::PATH, &[], many.as_bytes()).status, 413);
-}
-
-#[test]
-fn the_environment_alone_is_a_configuration_and_its_mistakes_are_named() {
-    let kafka = Kafka::shared();
-    let topics = kafka.new_topics();
-    let ring = Config::bare().file("hook-key", &hook::KEY);
-    let start = |extra: Option<(&str, &str)>| {
-        let mut serve = command(&["serve", "--log", "json"]);
-        serve.env("POSTERN_SERVER__PUBLIC", "127.0.0.1:0");
-        serve.env("POSTERN_SERVER__ADMIN", "127.0.0.1:0");
-        serve.env("POSTERN_KAFKA__BOOTSTRAP_SERVERS", kafka.bootstrap());
-        serve.env("POSTERN_KAFKA__TOPICS__EVENTS", &topics.events);
-        serve.env("POSTERN_KAFKA__TOPICS__LIFECYCLE", &topics.lifecycle);
-        serve.env("POSTERN_KAFKA__TOPICS__QUARANTINE", &topics.quarantine);
-        serve.env("POSTERN_HOOK_TOKENS__KEYS__K1", &ring);
-        serve.envs(extra);
-        Process::spawn(serve)
-    };
-    let edge = Postern::await_ready(start(None));
-    assert_eq!(edge.post(graph::PATH, &[], &one("variable-2")).status, 202);
-    assert_eq!(ids(&read_all(kafka, &topics.events)), ["variable-2"]);
-    for (name, value) in
-        [("POSTERN_KAFKA__TOPPICS__EVENTS", "x"), ("POSTERN_SERVER__DEADLINE", "shortly")]
-    {
-        let mut wrong = start(Some((name, value)));
-        assert_eq!(wrong.wait(Duration::from_secs(10)), Some(2));
-        assert!(wrong.stderr().contains(name), "{name} in {}", wrong.stderr());
-    }
-}
-
-#[test]
-fn a_trace_is_kept_from_request_to_record() {
-    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let kafka = Kafka::shared();
-    let topics = kafka.new_topics();
-    let edge = Postern::start(&Config::new(kafka, &topics));
-    let headers = [("traceparent", TRACE)];
-    assert_eq!(edge.post(graph::PATH, &headers, &one("traced")).status, 202);
-    let junk = graph::notifications(&["untrusted".to_owned()], "");
-    assert_eq!(edge.post(graph::PATH, &headers, junk.as_bytes()).status, 202);
-    let kept = |trace: Option<&str>| trace.is_some_and(|trace| trace[3..35] == TRACE[3..35]);
-    let event = read_all(kafka, &topics.events)[0].event();
-    assert!(kept(event["traceparent"].as_str()), "{event}");
-    let record = &read_all(kafka, &topics.quarantine)[0];
-    assert!(kept(record.header("ce_traceparent")), "{record:?}");
-}
-
-#[test]
-fn without_a_ring_quarantined_bodies_are_not_kept_and_it_says_so() {
-    let kafka = Kafka::shared();
-    let topics = kafka.new_topics();
-    let config = Config::new(kafka, &topics).without("hook_tokens");
-    let secret = config.file("legacy", b"subscriptions made elsewhere\n");
-    let config = config.append(&format!(
-        "[[static_secret]]\nservice = \"graph\"\nfile = {}\ntenant = \"org_acme\"\nuser = \"user_1\"",
-        quoted(secret.to_str().unwrap())
-    ));
-    let edge = Postern::start(&config);
-    let send = |id: &str, secret: &str| {
-        let body = graph::notifications(&[id.to_owned()], secret);
-        assert_eq!(edge.post(graph::PATH, &[], body.as_bytes()).status, 202);
-    };
-    send("legacy", "subscriptions made elsewhere");
-    send("junk", "subscriptions made elsewhere\n");
-    let records = read_all(kafka, &topics.events);
-    assert_eq!(ids(&records), ["legacy"], "one trailing newline is the file's, not the secret's");
-    assert_eq!(records[0].key.as_deref(), Some("org_acme/user_1"));
-    let junk = read_all(kafka, &topics.quarantine);
-    assert_eq!(junk.len(), 1);
-    assert_eq!((junk[0].value.as_ref(), junk[0].header("postern_kid")), (None, None));
-    assert!(edge.stderr().contains("hook_tokens"), "no warning: {}", edge.stderr());
-}
-
-#[test]
-fn a_half_sent_body_is_counted_and_a_slow_one_is_told_so() {
-    let kafka = Kafka::shared();
-    let edge = Postern::start(&Config::new(kafka, &kafka.new_topics()));
-    let body = one("slow");
-    let request = client::request("POST", graph::PATH, &[], &body);
-    let mut slow = Connection::open(edge.public()).unwrap();
-    slow.send(&request[..request.len() - 10]).unwrap();
-    let gauge = |name: &str| edge.metrics().value(name, &[]);
-    let half = (body.len() - 10) as f64;
-    let counted = || gauge("postern_inflight_bytes") >= half && gauge("postern_connections") >= 1.0;
-    assert!(eventually(Duration::from_secs(1), counted), "not counted");
-    assert_eq!(slow.read_response().unwrap().status, 408);
-    let gone = || gauge("postern_inflight_bytes") == 0.0 && gauge("postern_connections") == 0.0;
-    assert!(eventually(Duration::from_secs(5), gone), "still counted");
-    let timeout = [("reason", "timeout")];
-    assert_eq!(edge.metrics().value("postern_refused_total", &timeout), 1.0);
+    // The same on the embedded Kafka, where the command line names the port.
+    let ended = postern(&["serve", "--public", &address, "--admin", "127.0.0.1:0"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("server.public"), "{}", ended.stderr);
 }

@@ -1,16 +1,20 @@
-//! How does `serve` end: under load, before it is ready, and on the embedded Kafka?
+//! How does `serve` end: step by step, under load, at once, before it is ready, and on the embedded Kafka?
 
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::client::Connection;
+use crate::support::client::{Connection, get};
 use crate::support::config::Config;
 use crate::support::consumer::{Record, read_all};
 use crate::support::kafka::{Kafka, Topics};
 use crate::support::ports::free_port;
 use crate::support::process::{Postern, Process, command};
 use crate::support::{eventually, graph, hook};
+
+fn notification(id: &str) -> String {
+    graph::notifications(&[id.to_owned()], &hook::graph("org_acme", "user_123", "inbox"))
+}
 
 /// What a sender on a kept connection was answered.
 struct Heard {
@@ -43,6 +47,51 @@ fn keep_posting(address: SocketAddr, name: usize) -> (Vec<Heard>, Option<Instant
         thread::sleep(Duration::from_millis(5));
     }
     (heard, None)
+}
+
+#[test]
+fn a_drain_is_heard_before_it_is_felt() {
+    let kafka = Kafka::shared();
+    let topics = kafka.new_topics();
+    let config = Config::new(kafka, &topics)
+        .set("shutdown", "linger", "\"1s\"")
+        .set("shutdown", "grace", "\"2s\"");
+    let mut postern = Postern::start(&config);
+    assert_eq!(get(postern.admin(), "/readyz").status, 200);
+    let mut idle = Connection::open(postern.public()).unwrap();
+    let mut busy = Connection::open(postern.public()).unwrap();
+    let taken = busy.post(graph::PATH, &[], notification("before").as_bytes()).unwrap();
+    assert_eq!((taken.status, taken.closes()), (202, false));
+
+    postern.sigterm();
+    let unready = || get(postern.admin(), "/readyz").status == 503;
+    assert!(eventually(Duration::from_millis(800), unready), "still ready");
+    let taken = busy.post(graph::PATH, &[], notification("lingering").as_bytes()).unwrap();
+    assert_eq!((taken.status, taken.closes()), (202, false), "serving as before");
+    let draining = || postern.status()["phase"] == "draining";
+    assert!(eventually(Duration::from_secs(3), draining), "{}", postern.status());
+    let taken = busy.post(graph::PATH, &[], notification("draining").as_bytes()).unwrap();
+    assert_eq!((taken.status, taken.closes()), (202, true), "taken, and told to go");
+    assert!(!idle.is_closed(Duration::from_millis(200)), "an idle connection was cut");
+    let late = postern.post(graph::PATH, &[], notification("late").as_bytes());
+    assert_eq!((late.status, late.closes()), (202, true), "the listener is still open");
+    assert_eq!(postern.wait(Duration::from_secs(15)), Some(0));
+    let mut ids: Vec<String> =
+        read_all(kafka, &topics.events).iter().map(|record| record.id().to_owned()).collect();
+    ids.sort();
+    assert_eq!(ids, ["before", "draining", "late", "lingering"]);
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let kafka = Kafka::shared();
+    let config = Config::new(kafka, &kafka.new_topics()).set("shutdown", "grace", "\"30s\"");
+    let mut postern = Postern::start(&config);
+    postern.sigterm();
+    let draining = || postern.status()["phase"] == "draining";
+    assert!(eventually(Duration::from_secs(5), draining));
+    postern.sigterm();
+    assert_eq!(postern.wait(Duration::from_secs(5)), Some(1));
 }
 
 #[test]

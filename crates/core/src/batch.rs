@@ -144,6 +144,23 @@ impl Batch {
         result
     }
 
+    /// Appends a record of another batch.
+    pub(crate) fn copy(&mut self, record: Record<'_>) {
+        self.begin(record.topic());
+        if let Some(key) = record.key() {
+            self.key(key);
+        }
+        for (name, value) in record.headers() {
+            self.header(name, value);
+        }
+        if let Some(value) = record.value() {
+            let span = self.append(value);
+            if let Some(last) = self.records.last_mut() {
+                last.value = Some(span);
+            }
+        }
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);

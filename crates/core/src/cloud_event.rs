@@ -3,18 +3,8 @@
 use serde::Serialize;
 
 use crate::batch::{Batch, Topic};
-use crate::delivery::Form;
+use crate::form::{ContentMode, Form};
 use crate::time::UnixMillis;
-
-/// How CloudEvents lie in Kafka records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum ContentMode {
-    /// The value is the whole event as one JSON object; the default, as it survives every connector.
-    #[default]
-    Structured,
-    /// The value is the data alone, the attributes are `ce_*` headers.
-    Binary,
-}
 
 /// The longest value of a W3C `traceparent` of version 00.
 const TRACEPARENT: usize = 55;

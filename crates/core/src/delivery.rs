@@ -3,9 +3,9 @@
 use http::HeaderMap;
 
 use crate::batch::Batch;
-use crate::cloud_event::ContentMode;
+use crate::form::Form;
 use crate::provider::google::{self, PubsubSource};
-use crate::provider::microsoft::{self, Cloud};
+use crate::provider::microsoft;
 use crate::quarantine::KeptBody;
 use crate::reason::{Reason, Untrusted};
 use crate::service::Service;
@@ -88,24 +88,6 @@ pub(crate) enum Items<'b> {
     Channel(Option<google::ChannelNotice<'b>>),
 }
 
-/// How events are written; configuration.
-#[derive(Clone, Copy, Debug)]
-pub struct Form {
-    /// The Microsoft cloud whose hosts stand in fetch URLs.
-    pub cloud: Cloud,
-    /// How CloudEvents lie in Kafka records.
-    pub mode: ContentMode,
-    /// The most bytes that Kafka takes as one record: key, value and headers.
-    pub max_record: usize,
-}
-
-impl Default for Form {
-    /// Global cloud, structured mode, and librdkafka's limit of 1,000,000 bytes less room for the record's own frame.
-    fn default() -> Self {
-        Self { cloud: Cloud::Global, mode: ContentMode::Structured, max_record: 999_000 }
-    }
-}
-
 impl<'b> Delivery<'b> {
     /// Reads the delivery and judges every item of it.
     ///
@@ -179,6 +161,18 @@ impl Verified<'_> {
     #[must_use]
     pub fn kept_body<'a>(&self, body: &'a [u8]) -> KeptBody<'a> {
         if self.denied > 0 { KeptBody::Withheld(body) } else { KeptBody::Whole(body) }
+    }
+
+    /// Forgets every item but those at these positions: what was genuine at receipt is not replayed.
+    pub(crate) fn keep_only(&mut self, positions: &[usize]) {
+        let kept = |index: usize| positions.contains(&index);
+        match &mut self.items {
+            Items::Graph(items) => items.retain(|item| kept(item.index)),
+            Items::Pubsub(message) => *message = message.take().filter(|_| kept(0)),
+            Items::Channel(notice) => *notice = notice.take().filter(|_| kept(0)),
+        }
+        self.untrusted.retain(|item| kept(item.index));
+        self.denied = positions.len().saturating_sub(self.genuine() + self.untrusted.len());
     }
 
     /// Turns every genuine item into its records. Infallible but for items whose record Kafka could never take:

@@ -3,9 +3,11 @@
 //! Pure functions over bytes and a given time: no I/O, no async runtime, no Kafka. The modules stand in the
 //! order in which a notification meets them.
 
+pub mod path;
 pub mod percent;
 pub mod secret;
 pub mod service;
+pub mod stored;
 pub mod time;
 
 pub mod claims;
@@ -19,6 +21,9 @@ pub mod provider;
 
 pub mod batch;
 pub mod cloud_event;
+pub mod form;
 pub mod mailbox_event;
 pub mod publish;
 pub mod quarantine;
+pub mod refused;
+pub mod replay;

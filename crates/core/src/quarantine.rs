@@ -16,8 +16,10 @@ use crate::time::UnixMillis;
 /// `dataschema` of the quarantine topic.
 const SCHEMA: &str = "urn:postern:quarantine:v1";
 const TYPE: &str = "io.postern.delivery.quarantined.v1";
+/// The name under which a request's path is kept beside its body.
+pub const KEPT_PATH: &str = "path";
 /// How many items `postern_items` lists.
-const LISTED_ITEMS: usize = 100;
+pub(crate) const LISTED_ITEMS: usize = 100;
 /// First bytes of what is sealed: the version of its form.
 const FORM: &[u8; 4] = b"pq1\n";
 

@@ -61,6 +61,12 @@ impl Reason {
             Self::TooLarge => "too-large",
         }
     }
+
+    /// The reason of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
 }
 
 /// One thing of a delivery that is not trusted.

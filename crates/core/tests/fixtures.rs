@@ -61,6 +61,16 @@ fn every_quarantined_delivery_opens_and_holds_what_was_sent() {
     assert!(kept > 20 && withheld > 2, "{kept} kept and {withheld} withheld: too few cases");
 }
 
+#[test]
+fn every_case_comes_out_of_a_replay_as_it_would_have_at_receipt() {
+    let judge = Judge::new();
+    let mut records = 0;
+    for case in PROVIDERS.into_iter().flat_map(|provider| judge.cases(provider)) {
+        records += judge.check_replay(&case);
+    }
+    assert!(records > 100, "only {records} records were replayed");
+}
+
 /// The limit of items is a number, so these bodies are made here and not kept as data.
 #[test]
 fn two_thousand_items_are_taken_and_one_more_is_not() {

@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use postern_core::claims::Claims;
-use postern_core::delivery::{Delivery, Form, Route};
+use postern_core::delivery::{Delivery, Route};
+use postern_core::form::Form;
 use postern_core::key_ring::KeyRing;
 use postern_core::provider::google::PubsubSource;
 use postern_core::provider::google::oidc::{Bearer, KeySet, Verifier};

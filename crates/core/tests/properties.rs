@@ -8,8 +8,8 @@ mod world;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use postern_core::cloud_event::ContentMode;
-use postern_core::delivery::{Delivery, Form, Route};
+use postern_core::delivery::{Delivery, Route};
+use postern_core::form::{ContentMode, Form};
 use postern_core::percent;
 use postern_core::service::Service;
 use postern_core::time::UnixMillis;

@@ -10,7 +10,7 @@ use postern_core::provider::google::{
     KEPT_CHANNEL_HEADERS, KEPT_PUBSUB_HEADERS, PubsubSource, unread_push,
 };
 use postern_core::publish::{Publish, PublishError};
-use postern_core::quarantine::{KeptBody, Quarantined};
+use postern_core::quarantine::{KEPT_PATH, KeptBody, Quarantined};
 use postern_core::reason::{Reason, Untrusted};
 use postern_core::service::Service;
 use postern_core::time::UnixMillis;
@@ -164,7 +164,7 @@ pub(crate) fn kept<'a>(endpoint: &Endpoint<'_>, head: &'a Parts) -> Vec<(&'a str
         Endpoint::Pubsub(_) => &KEPT_PUBSUB_HEADERS,
         Endpoint::Channel(_) => &KEPT_CHANNEL_HEADERS,
     };
-    let mut kept = vec![("path", head.uri.path().as_bytes())];
+    let mut kept = vec![(KEPT_PATH, head.uri.path().as_bytes())];
     for name in names {
         kept.extend(head.headers.get_all(*name).iter().map(|value| (*name, value.as_bytes())));
     }
@@ -177,10 +177,10 @@ fn declared_length(head: &Parts) -> Option<u64> {
 }
 
 /// The publisher keeps the deadline itself; this keeps the promise should it not.
-pub(crate) async fn in_time(
+pub(crate) async fn in_time<T>(
     deadline: Instant,
-    work: impl Future<Output = Result<(), PublishError>>,
-) -> Result<(), PublishError> {
+    work: impl Future<Output = Result<T, PublishError>>,
+) -> Result<T, PublishError> {
     timeout_at(deadline + OVERTIME, work).await.unwrap_or(Err(PublishError::Timeout))
 }
 

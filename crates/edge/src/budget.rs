@@ -1,6 +1,7 @@
 //! How much may be quarantined? Junk must not fill Kafka, nor the disk behind it.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
@@ -8,6 +9,8 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 #[derive(Debug)]
 pub struct QuarantineBudget {
     records: DefaultDirectRateLimiter,
+    /// Records that were taken for what the bytes then had no room for; governor takes nothing back.
+    unused: AtomicU32,
     bytes: DefaultDirectRateLimiter,
     bytes_per_second: NonZeroU32,
 }
@@ -20,18 +23,35 @@ impl QuarantineBudget {
         let bytes_per_second = at_least_one(bytes_per_second);
         Self {
             records: RateLimiter::direct(Quota::per_second(at_least_one(records_per_second))),
+            unused: AtomicU32::new(0),
             bytes: RateLimiter::direct(Quota::per_second(bytes_per_second)),
             bytes_per_second,
         }
     }
 
-    /// Takes one record of `size` bytes out of the budget; `false` where it is spent. A record larger than a second's
-    /// bytes takes a whole second.
+    /// Takes one record of `size` bytes out of the budget; `false`, and nothing is taken, where it is spent. A record
+    /// larger than a second's bytes takes a whole second.
     #[must_use]
     pub fn take(&self, size: usize) -> bool {
+        if !self.take_record() {
+            return false;
+        }
+        let taken = self.take_bytes(size);
+        if !taken {
+            self.unused.fetch_add(1, Relaxed);
+        }
+        taken
+    }
+
+    /// Unused ones go first, so that there are never more of them than calls at the same moment.
+    fn take_record(&self) -> bool {
+        let one_less = |unused: u32| unused.checked_sub(1);
+        self.unused.fetch_update(Relaxed, Relaxed, one_less).is_ok() || self.records.check().is_ok()
+    }
+
+    fn take_bytes(&self, size: usize) -> bool {
         let size = u32::try_from(size).unwrap_or(u32::MAX).min(self.bytes_per_second.get());
-        let Some(size) = NonZeroU32::new(size) else { return self.records.check().is_ok() };
-        self.records.check().is_ok() && matches!(self.bytes.check_n(size), Ok(Ok(())))
+        NonZeroU32::new(size).is_none_or(|size| matches!(self.bytes.check_n(size), Ok(Ok(()))))
     }
 }
 
@@ -46,5 +66,16 @@ mod tests {
         let small = QuarantineBudget::new(1_000, 100);
         assert!(small.take(5_000), "a large record takes the whole second");
         assert!(!small.take(50));
+    }
+
+    #[test]
+    fn what_the_bytes_refuse_costs_no_record() {
+        let budget = QuarantineBudget::new(2, 1);
+        assert!(budget.take(1));
+        for _ in 0..10 {
+            assert!(!budget.take(1), "the byte of this second is spent");
+        }
+        assert!(budget.take(0), "the second record is still there");
+        assert!(!budget.take(0), "and it was given back once");
     }
 }

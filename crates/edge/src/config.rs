@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use postern_core::delivery::Form;
+use postern_core::form::Form;
 
 /// What the edge has to know; every value is checked by whoever reads the configuration.
 #[derive(Clone, Copy, Debug)]

@@ -88,13 +88,6 @@ impl KeySets {
         self.end();
     }
 
-    /// Keeps a set that was fetched `age` ago, as one from a cache would be.
-    pub fn store_aged(&self, keys: KeySet, age: Duration) {
-        let now = Instant::now();
-        let loaded = now.checked_sub(age).unwrap_or(now);
-        self.0.current.store(Some(Arc::new(Loaded { keys, loaded })));
-    }
-
     /// For the fetcher: a fetch has failed; the old set stays.
     pub fn failed(&self) {
         self.0.failed.store(Some(Arc::new(Instant::now())));
@@ -128,15 +121,21 @@ mod tests {
         let sets = KeySets::default();
         let soon = Instant::now() + Duration::from_secs(1);
         assert!(sets.newer(soon).await.is_none(), "nobody fetched");
-        let waiting = {
-            let sets = sets.clone();
-            tokio::spawn(async move { sets.newer(Instant::now() + Duration::from_secs(60)).await })
+        let wait = || {
+            let (sets, end) = (sets.clone(), Instant::now() + Duration::from_secs(60));
+            tokio::spawn(async move { (sets.newer(end).await, end - Instant::now()) })
         };
+        let waiting = wait();
         sets.wanted().await;
-        tokio::task::yield_now().await;
+        sets.failed();
+        let (got, left) = waiting.await.expect("no panic");
+        assert!(got.is_none() && left == Duration::from_secs(60), "a failed fetch has ended too");
+        tokio::time::advance(FRESH).await;
+        let waiting = wait();
+        sets.wanted().await;
         sets.store(KeySet::parse(JWKS.as_bytes()).expect("the key set of RFC 7517"));
-        let got = waiting.await.expect("no panic").expect("a set");
-        assert!(got.age() < FRESH);
+        let (got, left) = waiting.await.expect("no panic");
+        assert!(got.expect("a set").age() < FRESH && left == Duration::from_secs(60));
         sets.failed();
         let asked = Instant::now();
         assert!(sets.newer(asked + Duration::from_secs(60)).await.is_some(), "the old set stays");

@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use postern_core::publish::Publish;
 use prometheus::IntGauge;
+use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -28,6 +29,8 @@ const OVERFLOW_HEAD: Duration = Duration::from_secs(2);
 const BUFFER: usize = 64 << 10;
 const HEAD_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
+/// How long connections may take to come about that had begun when the listener was told to stop: some round trips.
+const LAST_HANDSHAKES: Duration = Duration::from_millis(100);
 /// Waits between failing accepts (no file descriptors left), doubled each time.
 const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
@@ -42,7 +45,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Accepts and serves connections until `stop` turns true; then takes what already waits in the backlog and closes the
+/// Accepts and serves connections until `stop` turns true; then lets none begin, takes those that had begun and closes the
 /// listener. Connections live on in tasks of their own.
 pub async fn run<P: Publish>(
     listener: TcpListener,
@@ -50,17 +53,29 @@ pub async fn run<P: Publish>(
     mut stop: watch::Receiver<bool>,
 ) {
     let room = Room::new(edge.config().connections);
+    let end = async {
+        // The sender lives as long as the edge: an error means that it is over.
+        drop(stop.wait_for(|stop| *stop).await);
+        if let Err(error) = begin_no_more(&listener) {
+            tracing::debug!(%error, "connections that begin in the last moment may be reset");
+        }
+        tokio::time::sleep(LAST_HANDSHAKES).await;
+    };
+    tokio::select! {
+        biased;
+        () = end => {}
+        () = accept(&listener, &room, &edge) => {}
+    }
+    serve_backlog(listener, &room, &edge);
+}
+
+async fn accept<P: Publish>(listener: &TcpListener, room: &Room, edge: &Arc<Edge<P>>) {
     let mut backoff = ACCEPT_BACKOFF.0;
     loop {
-        let accepted = tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
+        match listener.accept().await {
             Ok((stream, _)) => {
                 backoff = ACCEPT_BACKOFF.0;
-                room.serve(stream, &edge);
+                room.serve(stream, edge);
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -70,7 +85,25 @@ pub async fn run<P: Publish>(
             }
         }
     }
-    serve_backlog(listener, &room, &edge);
+}
+
+/// Lets no new connection begin: their SYN goes unanswered, as if the network had lost it, until nobody listens and it is
+/// refused. Those that have begun come about. Without this, one that comes about between the last `accept` and the
+/// close would be reset with a request on it.
+fn begin_no_more(listener: &TcpListener) -> io::Result<()> {
+    // BPF: load a byte, jump where a bit is set, return how much of the packet is kept.
+    const LOAD: u16 = 0x30;
+    const JUMP_IF_SET: u16 = 0x45;
+    const KEEP: u16 = 0x06;
+    // RFC 9293, section 3.1: the byte of the TCP header that holds the flags, and the flag.
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    SockRef::from(listener).attach_filter(&[
+        SockFilter::new(LOAD, 0, 0, FLAGS),
+        SockFilter::new(JUMP_IF_SET, 0, 1, SYN),
+        SockFilter::new(KEEP, 0, 0, 0),
+        SockFilter::new(KEEP, 0, 0, u32::MAX),
+    ])
 }
 
 /// A connection that waits in the backlog when the listener closes would be reset. The system is asked itself: tokio

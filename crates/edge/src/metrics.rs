@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use postern_core::publish::Durable;
 use postern_core::reason::Reason;
 use postern_core::service::Service;
 use prometheus::core::Collector;
@@ -23,6 +24,8 @@ use crate::route::Label;
 pub enum Outcome {
     /// Acknowledged by Kafka.
     Published,
+    /// On this machine's disk, on its way to Kafka.
+    Spooled,
     /// In the quarantine topic.
     Quarantined,
     /// Of a denied connection: thrown away.
@@ -34,12 +37,27 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 5] =
-        [Self::Published, Self::Quarantined, Self::Denied, Self::Dropped, Self::Failed];
+    const ALL: [Self; 6] = [
+        Self::Published,
+        Self::Spooled,
+        Self::Quarantined,
+        Self::Denied,
+        Self::Dropped,
+        Self::Failed,
+    ];
+
+    /// What a durable item counts as.
+    pub(crate) const fn of(durable: Durable) -> Self {
+        match durable {
+            Durable::Kafka => Self::Published,
+            Durable::Spool => Self::Spooled,
+        }
+    }
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Published => "published",
+            Self::Spooled => "spooled",
             Self::Quarantined => "quarantined",
             Self::Denied => "denied",
             Self::Dropped => "dropped",
@@ -293,6 +311,6 @@ mod tests {
         let families = registry.gather();
         let series: usize = families.iter().map(|family| family.get_metric().len()).sum();
         assert_eq!(families.len(), 9);
-        assert_eq!(series, 5 * 12 + 5 + 5 * 5 + 5 * 11 + 12 + 4);
+        assert_eq!(series, 5 * 12 + 5 + 5 * 6 + 5 * 11 + 12 + 4);
     }
 }

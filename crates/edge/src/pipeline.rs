@@ -179,8 +179,8 @@ impl<P: Publish> Edge<P> {
         let mut owed = !too_large.is_empty() || (genuine == 0 && denied == 0);
 
         if genuine > 0 {
-            match in_time(deadline, self.publisher.publish(batch, deadline.into_std())).await {
-                Ok(()) => self.metrics.items(service, Outcome::Published, genuine),
+            match in_time(deadline, self.publisher.publish(&batch, deadline.into_std())).await {
+                Ok(durable) => self.metrics.items(service, Outcome::of(durable), genuine),
                 Err(PublishError::RecordRefused) => {
                     // Sending again would not help: what Kafka will not take is kept aside, with all the rest.
                     untrusted = judged.refused(&untrusted);
@@ -205,6 +205,12 @@ impl<P: Publish> Edge<P> {
     /// Swaps keys, secrets and deny rules; requests under way keep what they began with.
     pub fn set_trust(&self, trust: Trust) {
         self.trust.store(Arc::new(trust));
+    }
+
+    /// Keys, secrets and deny rules as they are now.
+    #[must_use]
+    pub fn trust(&self) -> Arc<Trust> {
+        self.trust.load_full()
     }
 
     /// The routes that exist.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::header::{CONTENT_ENCODING, HOST, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{Method, Uri};
+use postern_core::path::{CALENDAR, DRIVE, GRAPH, PUBSUB, RoutePath};
 use postern_core::percent;
 use postern_core::provider::google::PubsubSource;
 use postern_core::service::Service;
@@ -75,11 +76,6 @@ enum Found<'r, 'p> {
     Channel(Service),
 }
 
-const GRAPH: &str = "/v1/microsoft/graph";
-const PUBSUB: &str = "/v1/google/pubsub/";
-const CALENDAR: &str = "/v1/google/calendar";
-const DRIVE: &str = "/v1/google/drive";
-
 impl Routes {
     /// The routes that these keys, secrets and sources can verify.
     #[must_use]
@@ -142,18 +138,15 @@ impl Routes {
     }
 
     fn find<'p>(&self, path: &'p str) -> Option<Found<'_, 'p>> {
-        if let Some(rest) = path.strip_prefix(GRAPH) {
-            let segment = if rest.is_empty() { None } else { Some(rest.strip_prefix('/')?) };
-            let one = segment.is_none_or(|segment| !segment.is_empty() && !segment.contains('/'));
-            return (self.graph && one).then_some(Found::Graph(segment));
-        }
-        if let Some(name) = path.strip_prefix(PUBSUB) {
-            return self.sources.iter().find(|source| source.name == name).map(Found::Pubsub);
-        }
-        match path {
-            CALENDAR if self.calendar => Some(Found::Channel(Service::Calendar)),
-            DRIVE if self.drive => Some(Found::Channel(Service::Drive)),
-            _ => None,
+        match RoutePath::parse(path)? {
+            RoutePath::Graph(segment) => self.graph.then_some(Found::Graph(segment)),
+            RoutePath::Pubsub(name) => {
+                self.sources.iter().find(|source| source.name == name).map(Found::Pubsub)
+            }
+            RoutePath::Channel(service) => {
+                let exists = if service == Service::Calendar { self.calendar } else { self.drive };
+                exists.then_some(Found::Channel(service))
+            }
         }
     }
 }

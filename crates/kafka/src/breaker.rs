@@ -1,8 +1,8 @@
 //! May a request be tried against Kafka now? The circuit breaker as a pure state machine over given times.
 //!
 //! - **Closed**: every request is tried. It opens when something has been outstanding for [`Limits::stall`] without a
-//!   single acknowledgement, after [`Limits::failures`] failed requests over [`Limits::failing`] without an
-//!   acknowledgement between, when the watcher could not reach Kafka, or when the producer died.
+//!   single acknowledgement, after [`Limits::failures`] requests that failed or gave up over [`Limits::failing`]
+//!   without a fresh acknowledgement between, when the watcher could not reach Kafka, or when the producer died.
 //! - **Open**: nothing is tried, the answer is immediate. The watcher asks for metadata; an answer half-opens it.
 //! - **Half-open**: now and then one real record goes out as a probe, its sender is not kept waiting. Metadata alone
 //!   proves nothing about durability, so only an acknowledgement closes.
@@ -14,37 +14,7 @@
 
 use std::time::{Duration, Instant};
 
-/// What the breaker lets through. The discriminants are the values of `postern_breaker_state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Every request is tried.
-    Closed = 0,
-    /// Only probes are tried.
-    HalfOpen = 1,
-    /// Nothing is tried.
-    Open = 2,
-}
-
-impl State {
-    /// The word in logs and in `/status`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::HalfOpen => "half-open",
-            Self::Open => "open",
-        }
-    }
-
-    /// The state with this discriminant; what is none counts as open.
-    pub(crate) const fn from_u8(value: u8) -> Self {
-        match value {
-            0 => Self::Closed,
-            1 => Self::HalfOpen,
-            _ => Self::Open,
-        }
-    }
-}
+use postern_core::publish::Circuit;
 
 /// What is to happen to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,17 +89,27 @@ impl Limits {
         probe_patience: Duration::from_millis(250),
         fresh: Duration::from_millis(1_200),
     };
+
+    /// For records that nobody waits for: a Kafka that takes seconds is good enough.
+    pub const PATIENT: Self = Self {
+        stall: Duration::from_secs(10),
+        failures: 20,
+        failing: Duration::from_secs(2),
+        probe_timeout: Duration::from_secs(10),
+        fresh: Duration::from_secs(10),
+        ..Self::DEFAULT
+    };
 }
 
 /// The circuit breaker. It reads no clock: every event comes with its time.
 #[derive(Debug)]
 pub struct Breaker {
     limits: Limits,
-    state: State,
+    state: Circuit,
     /// When the present state began.
     since: Instant,
     cause: Option<Cause>,
-    /// Failed requests since the last acknowledgement, and when the first of them failed.
+    /// Failed requests since the last fresh acknowledgement, and when the first of them failed.
     failures: u32,
     first_failure: Option<Instant>,
     /// The first probe of the present half-open state.
@@ -144,7 +124,7 @@ impl Breaker {
     pub const fn new(limits: Limits, now: Instant) -> Self {
         Self {
             limits,
-            state: State::Closed,
+            state: Circuit::Closed,
             since: now,
             cause: None,
             failures: 0,
@@ -156,7 +136,7 @@ impl Breaker {
 
     /// The present state.
     #[must_use]
-    pub const fn state(&self) -> State {
+    pub const fn state(&self) -> Circuit {
         self.state
     }
 
@@ -166,7 +146,7 @@ impl Breaker {
         self.cause
     }
 
-    /// Failed requests since the last acknowledgement.
+    /// Failed requests since the last fresh acknowledgement.
     #[must_use]
     pub const fn failures(&self) -> u32 {
         self.failures
@@ -175,9 +155,9 @@ impl Breaker {
     /// A request wants to be sent.
     pub fn admit(&mut self, now: Instant) -> Admission {
         match self.state {
-            State::Closed => Admission::Pass,
-            State::Open => Admission::Refuse,
-            State::HalfOpen => {
+            Circuit::Closed => Admission::Pass,
+            Circuit::Open => Admission::Refuse,
+            Circuit::HalfOpen => {
                 // Whatever ends a probe ends the half-open state: a probe of this state is an outstanding one.
                 let wait = match self.first_probe {
                     Some(_) => self.limits.probe_patience,
@@ -195,14 +175,17 @@ impl Breaker {
 
     /// A record that was sent at `sent` has been acknowledged.
     pub fn acknowledged(&mut self, now: Instant, sent: Instant) {
+        if now.saturating_duration_since(sent) > self.limits.fresh {
+            return;
+        }
         self.failures = 0;
         self.first_failure = None;
-        if self.state != State::Closed && now.duration_since(sent) <= self.limits.fresh {
-            self.enter(State::Closed, now);
+        if self.state != Circuit::Closed {
+            self.enter(Circuit::Closed, now);
         }
     }
 
-    /// A request that was sent at `sent` has failed for a reason that is not its records'.
+    /// A request that was sent at `sent` has failed for a reason that is not its records', or stopped waiting.
     pub fn failed(&mut self, now: Instant, sent: Instant) {
         if sent < self.since {
             return;
@@ -211,18 +194,18 @@ impl Breaker {
         let first = *self.first_failure.get_or_insert(now);
         let lasting = now.duration_since(first) >= self.limits.failing;
         match self.state {
-            State::Closed if lasting && self.failures >= self.limits.failures => {
+            Circuit::Closed if lasting && self.failures >= self.limits.failures => {
                 self.open(now, Cause::Failures);
             }
-            State::HalfOpen => self.open(now, Cause::Probe),
-            State::Closed | State::Open => {}
+            Circuit::HalfOpen => self.open(now, Cause::Probe),
+            Circuit::Closed | Circuit::Open => {}
         }
     }
 
     /// Something is outstanding, and since `since` nothing has been acknowledged.
     pub fn waiting(&mut self, now: Instant, since: Instant) {
         let since = since.max(self.since);
-        if self.state == State::Closed && now.duration_since(since) >= self.limits.stall {
+        if self.state == Circuit::Closed && now.duration_since(since) >= self.limits.stall {
             self.open(now, Cause::Stalled);
         }
     }
@@ -230,15 +213,16 @@ impl Breaker {
     /// Time passes: a probe may be overdue.
     pub fn tick(&mut self, now: Instant) {
         let Some(probe) = self.first_probe else { return };
-        if self.state == State::HalfOpen && now.duration_since(probe) >= self.limits.probe_timeout {
+        if self.state == Circuit::HalfOpen && now.duration_since(probe) >= self.limits.probe_timeout
+        {
             self.open(now, Cause::Probe);
         }
     }
 
     /// Kafka answered a metadata request: the topic exists and has a leader.
     pub fn reachable(&mut self, now: Instant) {
-        if self.state == State::Open {
-            self.enter(State::HalfOpen, now);
+        if self.state == Circuit::Open {
+            self.enter(Circuit::HalfOpen, now);
         }
     }
 
@@ -253,13 +237,13 @@ impl Breaker {
     }
 
     fn open(&mut self, now: Instant, cause: Cause) {
-        if self.state != State::Open {
+        if self.state != Circuit::Open {
             self.cause = Some(cause);
-            self.enter(State::Open, now);
+            self.enter(Circuit::Open, now);
         }
     }
 
-    const fn enter(&mut self, state: State, now: Instant) {
+    const fn enter(&mut self, state: Circuit, now: Instant) {
         self.state = state;
         self.since = now;
         self.first_probe = None;

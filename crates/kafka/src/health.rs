@@ -5,10 +5,12 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::Instant;
 
+use postern_core::publish::Circuit;
 use prometheus::IntGauge;
 use tokio::sync::watch;
 
-use crate::breaker::{Admission, Breaker, Cause, Limits, State};
+use crate::breaker::{Admission, Breaker, Cause};
+use crate::lane::Plan;
 use crate::progress::Progress;
 
 /// The health of one producer. While the breaker is closed and nothing fails, a request and a delivery touch atomics
@@ -37,15 +39,15 @@ pub(crate) struct Health {
 
 impl Health {
     pub(crate) fn new(
-        name: &'static str,
+        plan: &Plan,
         state_gauge: Option<IntGauge>,
         queue_gauge: IntGauge,
         now: Instant,
     ) -> Self {
         Self {
-            name,
-            breaker: Mutex::new(Breaker::new(Limits::DEFAULT, now)),
-            state: AtomicU8::new(State::Closed as u8),
+            name: plan.name,
+            breaker: Mutex::new(Breaker::new(plan.limits, now)),
+            state: AtomicU8::new(Circuit::Closed as u8),
             troubled: AtomicBool::new(false),
             state_gauge,
             opened: watch::Sender::new(0),
@@ -57,8 +59,8 @@ impl Health {
         }
     }
 
-    pub(crate) fn state(&self) -> State {
-        State::from_u8(self.state.load(Ordering::Acquire))
+    pub(crate) fn state(&self) -> Circuit {
+        Circuit::from_u8(self.state.load(Ordering::Acquire))
     }
 
     /// Changes with the next opening. Subscribe before asking for admission, so that none is missed.
@@ -72,7 +74,7 @@ impl Health {
     }
 
     pub(crate) fn admit(&self, now: Instant) -> Admission {
-        if self.state() == State::Closed {
+        if self.state() == Circuit::Closed {
             return Admission::Pass;
         }
         self.apply(|breaker| breaker.admit(now))
@@ -81,7 +83,7 @@ impl Health {
     /// A record of this generation's producer was acknowledged.
     pub(crate) fn acknowledged(&self, generation: u64, now: Instant, sent: Instant) {
         self.progress.acknowledged(now);
-        let quiet = self.state() == State::Closed && !self.troubled.load(Ordering::Acquire);
+        let quiet = self.state() == Circuit::Closed && !self.troubled.load(Ordering::Acquire);
         if !quiet && self.is_live(generation) {
             self.apply(|breaker| breaker.acknowledged(now, sent));
         }
@@ -94,13 +96,18 @@ impl Health {
         }
     }
 
+    /// A request that was sent at `sent` has stopped waiting.
+    pub(crate) fn gave_up(&self, now: Instant, sent: Instant) {
+        self.apply(|breaker| breaker.failed(now, sent));
+    }
+
     /// Looks at what is overdue.
     pub(crate) fn tick(&self, now: Instant) {
         if self.progress.last_contact().is_some() {
             self.contact.send_if_modified(|contacted| !std::mem::replace(contacted, true));
         }
         let waiting = self.progress.waiting_since();
-        if self.state() != State::Closed || waiting.is_some() {
+        if self.state() != Circuit::Closed || waiting.is_some() {
             self.apply(|breaker| {
                 if let Some(since) = waiting {
                     breaker.waiting(now, since);
@@ -171,10 +178,10 @@ impl Health {
         result
     }
 
-    fn announce(&self, state: State, cause: Option<Cause>) {
+    fn announce(&self, state: Circuit, cause: Option<Cause>) {
         let producer = self.name;
         match (state, cause) {
-            (State::Open, Some(cause)) => {
+            (Circuit::Open, Some(cause)) => {
                 if cause != Cause::Fatal {
                     self.opened.send_modify(|count| *count += 1);
                 }
@@ -190,11 +197,11 @@ impl Health {
                 }
                 self.wake_watcher();
             }
-            (State::HalfOpen, _) => {
+            (Circuit::HalfOpen, _) => {
                 tracing::info!(producer, "kafka answers again, waiting for an acknowledgement");
             }
-            (State::Closed, _) => tracing::info!(producer, "kafka acknowledges again"),
-            (State::Open, None) => {}
+            (Circuit::Closed, _) => tracing::info!(producer, "kafka acknowledges again"),
+            (Circuit::Open, None) => {}
         }
     }
 }

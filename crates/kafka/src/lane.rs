@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use postern_core::batch::{Record, Topic};
-use postern_core::publish::PublishError;
+use postern_core::publish::{Circuit, PublishError};
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::ack::Ack;
-use crate::breaker::Admission;
+use crate::breaker::{Admission, Limits};
 use crate::context::Context;
 use crate::failure;
 use crate::health::Health;
@@ -34,6 +34,10 @@ pub(crate) struct Plan {
     pub(crate) messages: usize,
     /// Their size in KiB.
     pub(crate) kbytes: usize,
+    /// How long librdkafka tries before it gives a record up.
+    pub(crate) message_timeout: Duration,
+    /// When its breaker opens and closes.
+    pub(crate) limits: Limits,
 }
 
 /// One way to Kafka: a librdkafka producer with a bounded queue, and its health. Genuine records and quarantine
@@ -92,7 +96,7 @@ impl Lane {
         metrics: Metrics,
         log: Arc<LogLimit>,
     ) -> Result<Self, SettingsError> {
-        let config = settings.producer(plan.messages, plan.kbytes);
+        let config = settings.producer(plan.messages, plan.kbytes, plan.message_timeout);
         let generation = health.generation.load(Ordering::Acquire);
         let context = Context {
             generation,
@@ -143,6 +147,26 @@ impl Lane {
                 let probe: Option<Outgoing<'a, H>> = records.next();
                 self.send(probe.into_iter(), now).map(|_| Sent::Probe)
             }
+        }
+    }
+
+    /// Sends all records as a probe, where the half-open breaker wants one now.
+    ///
+    /// # Errors
+    /// As [`Lane::submit`]; `Unavailable` also when no probe is wanted.
+    pub(crate) fn probe<'a, H>(
+        &self,
+        records: impl ExactSizeIterator<Item = Outgoing<'a, H>>,
+        now: Instant,
+    ) -> Result<Arc<Ack>, PublishError>
+    where
+        H: ExactSizeIterator<Item = (&'static str, &'a [u8])>,
+    {
+        let half_open = self.health.state() == Circuit::HalfOpen;
+        if half_open && self.health.admit(now) == Admission::Probe {
+            self.send(records, now)
+        } else {
+            Err(PublishError::Unavailable)
         }
     }
 

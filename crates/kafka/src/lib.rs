@@ -15,6 +15,7 @@ mod context;
 mod failure;
 mod lane;
 mod producer;
+mod redelivery;
 
 pub mod breaker;
 mod health;
@@ -24,11 +25,15 @@ mod watch;
 mod log_limit;
 mod metrics;
 
+mod reader;
+
+pub mod backlog;
 pub mod embedded;
 pub mod tail;
 pub mod topics;
 
 pub use producer::{Contact, Producer, StartError};
+pub use redelivery::Redelivery;
 pub use settings::{
     FIXED_PROPERTIES, Settings, SettingsError, TopicNames, check_property, check_value,
 };

@@ -6,28 +6,49 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use postern_core::batch::{Batch, Topic};
-use postern_core::publish::{Publish, PublishError};
+use postern_core::publish::{Circuit, Durable, Publish, PublishError};
 use prometheus::Registry;
 use tokio::sync::watch;
 
 use crate::ack::Ack;
-use crate::breaker::State;
+use crate::breaker::Limits;
 use crate::health::Health;
 use crate::lane::{Lane, Outgoing, Plan, Sent, outgoing};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
+use crate::redelivery::Redelivery;
 use crate::settings::{Settings, SettingsError};
 
+/// How long librdkafka tries a record that a request waits for, or stopped waiting for: what is still queued when the
+/// request's own deadline of 2.5 s has passed would only be published behind its answer.
+const MESSAGE_TIMEOUT: Duration = Duration::from_millis(2_000);
 /// Genuine records: a second of work for two cores; more is only failing late.
 const GENUINE: Plan = Plan {
     name: "events",
     topics: &[Topic::Events, Topic::Lifecycle],
     messages: 20_000,
     kbytes: 32 * 1_024,
+    message_timeout: MESSAGE_TIMEOUT,
+    limits: Limits::DEFAULT,
 };
 /// Quarantine records: 1 MiB/s by default, and bodies of up to 512 KiB.
-const QUARANTINE: Plan =
-    Plan { name: "quarantine", topics: &[Topic::Quarantine], messages: 500, kbytes: 8 * 1_024 };
+const QUARANTINE: Plan = Plan {
+    name: "quarantine",
+    topics: &[Topic::Quarantine],
+    messages: 500,
+    kbytes: 8 * 1_024,
+    message_timeout: MESSAGE_TIMEOUT,
+    limits: Limits::DEFAULT,
+};
+/// What comes out of a spool: nobody waits for it, and it must not crowd out the live path on the broker either.
+const REDELIVERY: Plan = Plan {
+    name: "spool",
+    topics: &[Topic::Events, Topic::Lifecycle],
+    messages: 5_000,
+    kbytes: 16 * 1_024,
+    message_timeout: Duration::from_secs(30),
+    limits: Limits::PATIENT,
+};
 /// How often a flush looks whether it is done.
 const FLUSH_TICK: Duration = Duration::from_millis(5);
 
@@ -55,15 +76,18 @@ pub struct Contact {
     /// 1, and one more with every producer that died and was replaced.
     pub generation: u64,
     /// The circuit breaker.
-    pub breaker: State,
+    pub breaker: Circuit,
 }
 
 /// Publishes batches to Kafka with acks=all.
 ///
 /// Dropping it purges what is outstanding: [`Producer::flush`] first.
 pub struct Producer {
-    genuine: Arc<Lane>,
+    pub(crate) genuine: Arc<Lane>,
     quarantine: Arc<Lane>,
+    settings: Settings,
+    metrics: Metrics,
+    log: Arc<LogLimit>,
     stop: Arc<AtomicBool>,
 }
 
@@ -84,17 +108,30 @@ impl Producer {
         let (log, now) = (Arc::new(LogLimit::default()), Instant::now());
         let stop = Arc::new(AtomicBool::new(false));
         let lane = |plan: Plan, gauge| -> Result<Arc<Lane>, StartError> {
-            let health =
-                Arc::new(Health::new(plan.name, gauge, metrics.queue_messages.clone(), now));
+            let health = Arc::new(Health::new(&plan, gauge, metrics.queue_messages.clone(), now));
             let lane = Lane::new(plan, settings, health, metrics.clone(), Arc::clone(&log))?;
             Ok(Arc::new(lane))
         };
         let genuine = lane(GENUINE, Some(metrics.breaker_state.clone()))?;
         let quarantine = lane(QUARANTINE, None)?;
         crate::watch::spawn(Arc::clone(&genuine), Arc::clone(&stop))?;
-        let producer = Self { genuine, quarantine, stop };
+        let settings = settings.clone();
+        let producer = Self { genuine, quarantine, settings, metrics, log, stop };
         crate::watch::spawn(Arc::clone(&producer.quarantine), Arc::clone(&producer.stop))?;
         Ok(producer)
+    }
+
+    /// Starts a lane for what a spool hands over again.
+    ///
+    /// # Errors
+    /// When the system gives no thread for its watcher.
+    pub fn redelivery(&self) -> Result<Redelivery, StartError> {
+        let health =
+            Health::new(&REDELIVERY, None, self.metrics.queue_messages.clone(), Instant::now());
+        let (metrics, log) = (self.metrics.clone(), Arc::clone(&self.log));
+        let lane = Lane::new(REDELIVERY, &self.settings, Arc::new(health), metrics, log)?;
+        let (live, quarantine) = (Arc::clone(&self.genuine), Arc::clone(&self.quarantine));
+        Redelivery::start(Arc::new(lane), live, quarantine)
     }
 
     /// Resolves once a broker has answered for the first time.
@@ -113,7 +150,7 @@ impl Producer {
         let last = health.progress.last_contact();
         let breaker = health.state();
         Contact {
-            connected: last.is_some() && breaker != State::Open,
+            connected: last.is_some() && breaker != Circuit::Open,
             last_success: last.map(|last| last.elapsed()),
             generation: self.genuine.client().generation,
             breaker,
@@ -150,11 +187,16 @@ impl Drop for Producer {
 }
 
 impl Publish for Producer {
-    async fn publish(&self, batch: Batch, deadline: Instant) -> Result<(), PublishError> {
-        let waiting = hand_over(&self.genuine, batch.records().map(outgoing), deadline)?;
-        // librdkafka has copied the records: the memory need not wait.
-        drop(batch);
-        waiting.outcome(deadline).await
+    fn circuit(&self) -> Circuit {
+        self.genuine.health.state()
+    }
+
+    async fn publish(&self, batch: &Batch, deadline: Instant) -> Result<Durable, PublishError> {
+        match self.publish_once(batch, deadline).await {
+            // A broker refuses all that came in one request with a record that is too large: once more, in other company.
+            Err(PublishError::RecordRefused) => self.publish_once(batch, deadline).await,
+            outcome => outcome,
+        }
     }
 
     async fn quarantine(&self, record: Batch, deadline: Instant) -> Result<(), PublishError> {
@@ -171,14 +213,30 @@ impl Publish for Producer {
     }
 }
 
+impl Producer {
+    async fn publish_once(
+        &self,
+        batch: &Batch,
+        deadline: Instant,
+    ) -> Result<Durable, PublishError> {
+        let waiting = hand_over(&self.genuine, batch.records().map(outgoing), deadline)?;
+        let sent = waiting.ack.sent;
+        let outcome = waiting.outcome(deadline).await;
+        if outcome == Err(PublishError::Timeout) {
+            self.genuine.health.gave_up(Instant::now(), sent);
+        }
+        outcome.map(|()| Durable::Kafka)
+    }
+}
+
 /// A request whose records are on their way.
-struct Waiting {
+pub(crate) struct Waiting {
     ack: Arc<Ack>,
     openings: watch::Receiver<u64>,
 }
 
 /// Hands the records of a request over.
-fn hand_over<'a, H>(
+pub(crate) fn hand_over<'a, H>(
     lane: &Lane,
     records: impl ExactSizeIterator<Item = Outgoing<'a, H>>,
     deadline: Instant,
@@ -204,7 +262,7 @@ where
 impl Waiting {
     /// The acknowledgement of all records, or why it is not waited for any longer. The deadline is the request's;
     /// librdkafka's own timeout only cleans up behind it.
-    async fn outcome(mut self, deadline: Instant) -> Result<(), PublishError> {
+    pub(crate) async fn outcome(mut self, deadline: Instant) -> Result<(), PublishError> {
         let Self { ack, openings } = &mut self;
         let given_up = tokio::select! {
             biased;

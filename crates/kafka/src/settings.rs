@@ -4,6 +4,7 @@ mod native;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use postern_core::batch::Topic;
 use rdkafka::ClientConfig;
@@ -246,7 +247,7 @@ impl Settings {
     /// The first thing that is wrong.
     pub fn verify(&self) -> Result<(), SettingsError> {
         self.check()?;
-        let mut config = self.producer(1, 1);
+        let mut config = self.producer(1, 1, Duration::from_secs(2));
         // Nobody to connect to.
         config.remove("bootstrap.servers");
         config

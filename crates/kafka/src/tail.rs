@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use postern_core::batch::Topic;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::context::ReaderContext;
-use crate::settings::{Settings, SettingsError, TopicNames, describe};
+use crate::reader;
+use crate::settings::{Settings, SettingsError, TopicNames};
+
+pub use crate::reader::Followed;
 
 /// librdkafka wants a group even of a consumer that never joins one and never commits.
 const GROUP: &str = "postern-tail";
@@ -31,33 +33,6 @@ pub enum Start {
     /// With the first record after [`Follower::connect`], or after the first lookup that succeeded. Partitions that
     /// appear later are read from their beginning.
     End,
-}
-
-/// A record as it lies in its topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Followed {
-    /// Its topic.
-    pub topic: Topic,
-    /// Its partition.
-    pub partition: i32,
-    /// Its offset.
-    pub offset: i64,
-    /// The key.
-    pub key: Option<Vec<u8>>,
-    /// The value.
-    pub value: Option<Vec<u8>>,
-    /// Name and value of each header, in order.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// When the producer sent it, in milliseconds since 1970.
-    pub timestamp: Option<i64>,
-}
-
-impl Followed {
-    /// The value of the first header of this name.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
-    }
 }
 
 /// Why a follower cannot start, or has nothing to follow yet.
@@ -110,18 +85,7 @@ impl Follower {
     /// # Errors
     /// When the settings are wrong.
     pub fn open(settings: &Settings, topics: &[Topic], start: Start) -> Result<Self, FollowError> {
-        settings.check()?;
-        let mut config = settings.client();
-        config.set("group.id", GROUP);
-        config.set("enable.auto.commit", "false");
-        config.set("enable.auto.offset.store", "false");
-        // When Kafka has dropped the place where we are: go on with the oldest that is left.
-        config.set("auto.offset.reset", "earliest");
-        config.set("queued.max.messages.kbytes", "16384");
-        config.set("fetch.error.backoff.ms", "100");
-        let consumer = config
-            .create_with_context(ReaderContext::default())
-            .map_err(|error| describe(error, &settings.properties))?;
+        let consumer = reader::open(settings, GROUP, false)?;
         Ok(Self {
             consumer,
             names: settings.topics.clone(),
@@ -171,7 +135,7 @@ impl Follower {
             let wait = deadline.min(self.next_lookup).saturating_duration_since(Instant::now());
             match self.consumer.poll(wait) {
                 Some(Ok(message)) => {
-                    if let Some(record) = self.own(&message) {
+                    if let Some(record) = Followed::of(&self.names, &message) {
                         return Some(record);
                     }
                 }
@@ -233,28 +197,10 @@ impl Follower {
         }
         Ok(())
     }
-
-    fn own(&self, message: &BorrowedMessage<'_>) -> Option<Followed> {
-        let headers = message.headers().map(|headers| {
-            let owned = |(name, value): (&str, Option<&[u8]>)| {
-                (name.to_owned(), value.unwrap_or_default().to_vec())
-            };
-            headers.iter().map(|header| owned((header.key, header.value))).collect()
-        });
-        Some(Followed {
-            topic: self.names.topic(message.topic())?,
-            partition: message.partition(),
-            offset: message.offset(),
-            key: message.key().map(<[u8]>::to_vec),
-            value: message.payload().map(<[u8]>::to_vec),
-            headers: headers.unwrap_or_default(),
-            timestamp: message.timestamp().to_millis(),
-        })
-    }
 }
 
 /// At least a moment: a broker that is there answers in it.
-fn time_left(deadline: Instant) -> Duration {
+pub(crate) fn time_left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now()).clamp(Duration::from_millis(50), ANSWER)
 }
 

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use postern_core::publish::Circuit;
 use rdkafka::metadata::Metadata;
 use rdkafka::producer::Producer as _;
 
-use crate::breaker::State;
 use crate::lane::Lane;
 
 /// How often stalls and overdue probes are looked for.
@@ -81,14 +81,14 @@ impl Watcher {
         let health = &lane.health;
         health.tick(now);
         match health.state() {
-            State::Open => {
+            Circuit::Open => {
                 if let Answer::Ready = self.ask(PATIENT) {
                     health.reachable(Instant::now());
                     return TICK;
                 }
                 RETRY
             }
-            State::Closed | State::HalfOpen => {
+            Circuit::Closed | Circuit::HalfOpen => {
                 let suspicion = health.take_suspicion();
                 if suspicion || self.is_idle(now) {
                     self.confirm(suspicion);

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{config, demo, endpoints, serve, simulate, tail, token, topics};
+use crate::command::{
+    config, demo, endpoints, replay, serve, simulate, spool, tail, token, topics,
+};
 use crate::config::Source;
 use crate::exit::Exit;
 use crate::telemetry::LogFormat;
@@ -43,6 +45,8 @@ pub(crate) enum Command {
     Token(token::Args),
     Endpoints(endpoints::Args),
     Topics(topics::Args),
+    Replay(replay::Args),
+    Spool(spool::Args),
     Config(config::Args),
 }
 
@@ -66,6 +70,8 @@ impl Command {
             Self::Token(args) => token::run(&args, &source),
             Self::Endpoints(args) => endpoints::run(&args, &source),
             Self::Topics(args) => topics::run(&args, source),
+            Self::Replay(args) => replay::run(&args, &source),
+            Self::Spool(args) => spool::run(args, &source),
             Self::Config(args) => config::run(&args, &source),
         }
     }

@@ -8,5 +8,7 @@ pub(crate) mod tail;
 
 pub(crate) mod config;
 pub(crate) mod endpoints;
+pub(crate) mod replay;
+pub(crate) mod spool;
 pub(crate) mod token;
 pub(crate) mod topics;

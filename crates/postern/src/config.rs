@@ -18,6 +18,7 @@ pub(crate) mod resolve;
 pub(crate) mod resolve_google;
 pub(crate) mod resolve_kafka;
 pub(crate) mod resolve_keys;
+pub(crate) mod resolve_spool;
 pub(crate) mod settings;
 
 pub(crate) mod reload;

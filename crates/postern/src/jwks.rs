@@ -62,26 +62,31 @@ impl Fetcher {
         let mut retry = FIRST_RETRY;
         loop {
             let started = Instant::now();
-            let next = match self.fetch().await {
-                Ok((keys, lifetime)) => {
-                    self.sets.store(keys);
-                    retry = FIRST_RETRY;
-                    tracing::debug!(next = ?lifetime, "google's key set fetched");
-                    started + lifetime
-                }
-                Err(error) => {
-                    self.sets.failed();
-                    let stale = self.sets.current().map(|set| set.age().as_secs());
-                    tracing::warn!(error = %format_args!("{error:#}"), stale_seconds = stale, "google's key set could not be fetched");
-                    let wait = if stale.is_some() { FRESH } else { retry };
-                    retry = (retry * 2).min(FRESH);
-                    started + wait
-                }
-            };
-            let earliest = if self.sets.current().is_some() { started + FRESH } else { next };
+            let kept = self.refresh().await;
+            let has_keys = self.sets.current().is_some();
+            let next = started + kept.unwrap_or(if has_keys { FRESH } else { retry });
+            retry = if kept.is_some() { FIRST_RETRY } else { (retry * 2).min(FRESH) };
+            let earliest = if has_keys { started + FRESH } else { next };
             tokio::select! {
                 () = sleep_until(next) => {}
                 () = self.sets.wanted() => sleep_until(earliest.min(next)).await,
+            }
+        }
+    }
+
+    /// One fetch: puts the new set in the place of the old one and gives how long it may be kept, or leaves the old one.
+    async fn refresh(&self) -> Option<Duration> {
+        match self.fetch().await {
+            Ok((keys, lifetime)) => {
+                self.sets.store(keys);
+                tracing::debug!(next = ?lifetime, "google's key set fetched");
+                Some(lifetime)
+            }
+            Err(error) => {
+                self.sets.failed();
+                let stale = self.sets.current().map(|set| set.age().as_secs());
+                tracing::warn!(error = %format_args!("{error:#}"), stale_seconds = stale, "google's key set could not be fetched");
+                None
             }
         }
     }
@@ -211,20 +216,18 @@ mod tests {
         for answer in answers.chain([KeySetAnswer::of(long), broken, never]) {
             let name = format!("{answer:.120?}");
             server.answer(answer);
-            let soon = || Instant::now() + Duration::from_secs(5);
             // With keys in hand, and with none.
             for jwks in [Some(signer.jwks()), None] {
                 let sets = KeySets::default();
                 if let Some(jwks) = &jwks {
                     let kept = KeySet::parse(jwks.as_bytes()).expect("a key set");
-                    sets.store_aged(kept, FRESH * 2);
+                    sets.store(kept);
                 }
                 let before = sets.current();
                 let fetches = server.fetches();
                 let fetcher = Fetcher::new(&server.url(), sets.clone()).expect("a fetcher");
-                let running = tokio::spawn(fetcher.run());
-                let after = sets.newer(soon()).await;
-                running.abort();
+                assert_eq!(fetcher.refresh().await, None, "{name}");
+                let after = sets.current();
                 assert_eq!(server.fetches(), fetches + 1, "{name}");
                 assert_eq!(after.is_some(), jwks.is_some(), "{name}");
                 let kept = before.zip(after).is_none_or(|(one, other)| Arc::ptr_eq(&one, &other));

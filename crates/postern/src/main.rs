@@ -12,6 +12,7 @@ mod output;
 mod render;
 mod running;
 mod signals;
+mod spooling;
 mod telemetry;
 mod traffic;
 

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use postern_core::delivery::Form;
+use postern_core::form::Form;
 use postern_edge::admin::{self, Admin};
 use postern_edge::authenticate::Pubsub;
 use postern_edge::config::Config;
@@ -15,6 +15,7 @@ use postern_edge::metrics::Metrics;
 use postern_edge::phase::{Life, Phase};
 use postern_edge::pipeline::Edge;
 use postern_kafka::{Producer, topics};
+use postern_spool::Publisher;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGauge, Opts, Registry};
 use serde_json::json;
@@ -26,6 +27,7 @@ use crate::config::reload::Reloader;
 use crate::config::settings::Shutdown;
 use crate::config::{Serve, Settings};
 use crate::jwks::Fetcher;
+use crate::spooling::{self, Draining};
 
 /// How long readiness waits for the first contact with Kafka: after that 503 is the honest answer, not silence.
 const FIRST_CONTACT: Duration = Duration::from_secs(2);
@@ -46,7 +48,8 @@ const MAX_MESSAGE: usize = 1_000_000;
 
 /// An edge that runs.
 pub(crate) struct Running {
-    edge: Arc<Edge<Producer>>,
+    edge: Arc<Edge<Publisher<Producer>>>,
+    draining: Option<Draining>,
     /// Where providers post.
     pub(crate) public: SocketAddr,
     /// Where `/livez`, `/readyz`, `/metrics` and `/status` are.
@@ -77,8 +80,17 @@ impl Running {
         let public = listener.local_addr()?;
         let producer =
             Producer::start(&kafka, &registry).context("cannot start the kafka producer")?;
+        let opened = settings.spool.as_ref();
+        let opened = opened.map(|spool| spooling::open(spool, &producer, &registry)).transpose()?;
+        let spool = opened.as_ref().map(|opened| opened.spool.clone());
+        let publisher = Publisher::new(producer, spool);
         let pubsub = start_pubsub(&settings)?;
-        let edge = Edge::new(config(&settings), trust, pubsub, producer, metrics, life.clone());
+        let edge = Edge::new(config(&settings), trust, pubsub, publisher, metrics, life.clone());
+        let draining = opened.map(|opened| {
+            let edge = Arc::clone(&edge);
+            let max_body = settings.quarantine.max_body;
+            opened.start(spooling::refused(move || edge.trust(), max_body))
+        });
 
         let (stop_listening, stop) = watch::channel(false);
         let listening = tokio::spawn(listener::run(listener, Arc::clone(&edge), stop));
@@ -87,6 +99,7 @@ impl Running {
         let servers = kafka.bootstrap_servers.clone();
         Ok(Self {
             edge,
+            draining,
             public,
             admin,
             kafka: servers,
@@ -100,7 +113,8 @@ impl Running {
     /// Waits for the first contact with Kafka, 2 s at most, and turns ready.
     pub(crate) async fn ready(&self) {
         let contact =
-            tokio::time::timeout(FIRST_CONTACT, self.edge.publisher().first_contact()).await;
+            tokio::time::timeout(FIRST_CONTACT, self.edge.publisher().kafka().first_contact())
+                .await;
         if contact.is_err() {
             tracing::warn!(servers = %self.kafka, "kafka has not answered yet: ready all the same, answering 503 until it does");
         }
@@ -121,13 +135,17 @@ impl Running {
         tokio::time::sleep(self.shutdown.grace).await;
         self.enter(Phase::Flushing);
         let publisher = self.edge.publisher();
-        let (unanswered, left) = tokio::join!(life.settled(FLUSH), publisher.flush(FLUSH));
+        let deadline = Instant::now() + FLUSH;
+        let (unanswered, left) = tokio::join!(life.settled(FLUSH), publisher.kafka().flush(FLUSH));
         if unanswered > 0 || left > 0 {
             tracing::warn!(
                 unanswered,
                 left,
                 "not everything settled in time: those callers heard no 2xx"
             );
+        }
+        if let Some(draining) = self.draining {
+            draining.stop(publisher, deadline).await;
         }
         self.stop_listening.send_replace(true);
         if self.listening.await.is_err() {
@@ -150,7 +168,7 @@ impl Running {
 
 /// Checks the topics once Kafka has answered, and says clearly what is wrong with them.
 pub(crate) fn check_topics(running: &Running, kafka: postern_kafka::Settings) {
-    let contact = running.edge.publisher().first_contact();
+    let contact = running.edge.publisher().kafka().first_contact();
     tokio::spawn(async move {
         contact.await;
         let checked = tokio::task::spawn_blocking(move || topics::check(&kafka, CHECK)).await;
@@ -168,12 +186,16 @@ pub(crate) fn check_topics(running: &Running, kafka: postern_kafka::Settings) {
     });
 }
 
-fn config(settings: &Settings) -> Config {
-    let form = Form {
+/// How events are written.
+pub(crate) fn form(settings: &Settings) -> Form {
+    Form {
         cloud: settings.cloud,
         mode: settings.kafka.mode,
         max_record: max_message(settings).saturating_sub(RECORD_FRAME),
-    };
+    }
+}
+
+fn config(settings: &Settings) -> Config {
     Config {
         deadline: settings.server.deadline,
         body_deadline: settings.server.body_deadline,
@@ -185,7 +207,7 @@ fn config(settings: &Settings) -> Config {
         quarantine_records: settings.quarantine.records_per_second,
         quarantine_bytes: settings.quarantine.bytes_per_second,
         quarantine_body: settings.quarantine.max_body,
-        form,
+        form: form(settings),
         ..Config::default()
     }
 }
@@ -216,7 +238,7 @@ fn register_process(registry: &Registry) -> anyhow::Result<()> {
 
 fn start_admin(
     address: SocketAddr,
-    edge: &Arc<Edge<Producer>>,
+    edge: &Arc<Edge<Publisher<Producer>>>,
     registry: Registry,
     life: Life,
 ) -> anyhow::Result<SocketAddr> {
@@ -224,7 +246,12 @@ fn start_admin(
     let admin = Admin {
         life,
         registry,
-        refresh: Box::new(move || refreshed.refresh_metrics()),
+        refresh: Box::new(move || {
+            refreshed.refresh_metrics();
+            if let Some(spool) = refreshed.publisher().spool() {
+                spool.refresh_metrics();
+            }
+        }),
         status: Box::new(move || status(&told)),
     };
     admin::start(address, admin).with_context(|| {
@@ -235,8 +262,16 @@ fn start_admin(
 }
 
 /// `/status`: for people and scripts; the metrics have the numbers.
-fn status(edge: &Edge<Producer>) -> serde_json::Value {
-    let contact = edge.publisher().contact();
+fn status(edge: &Edge<Publisher<Producer>>) -> serde_json::Value {
+    let contact = edge.publisher().kafka().contact();
+    let spool = edge.publisher().spool().map(|spool| {
+        let held = spool.held();
+        json!({
+            "records": held.records,
+            "bytes": held.bytes,
+            "oldestRecordAgeSeconds": held.oldest.map(|age| age.as_secs_f64()),
+        })
+    });
     json!({
         "phase": edge.life().phase().as_str(),
         "version": env!("CARGO_PKG_VERSION"),
@@ -247,6 +282,7 @@ fn status(edge: &Edge<Producer>) -> serde_json::Value {
             "lastContactSeconds": contact.last_success.map(|ago| ago.as_secs_f64()),
             "producerGeneration": contact.generation,
         },
+        "spool": spool,
     })
 }
 
@@ -259,7 +295,11 @@ fn catch_hangup() -> Option<Signal> {
 }
 
 /// Looks at keys, secrets and deny rules every 5 s, and at once on SIGHUP.
-async fn reload(mut reloader: Reloader, edge: Arc<Edge<Producer>>, mut hangup: Option<Signal>) {
+async fn reload(
+    mut reloader: Reloader,
+    edge: Arc<Edge<Publisher<Producer>>>,
+    mut hangup: Option<Signal>,
+) {
     loop {
         let asked = async {
             match &mut hangup {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::client::{Connection, Response, is_reset};
+use super::client::{self, Connection};
 use super::ledger::Ledger;
 use super::{graph, hook};
 
@@ -24,7 +24,7 @@ pub enum Outcome {
     /// An answer with this status.
     Status(u16),
     /// A connection that was cut or closed with no answer to what was sent on it.
-    Cut,
+    Cut(Cut),
     /// No answer in the client's patience.
     Silence,
 }
@@ -34,6 +34,30 @@ impl Outcome {
     pub fn is_2xx(self) -> bool {
         matches!(self, Self::Status(200..=299))
     }
+}
+
+/// How a connection was cut, for the message of a test that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// What the sender was doing.
+    pub step: Step,
+    /// `UnexpectedEof` where the server closed in good order.
+    pub error: ErrorKind,
+    /// How many requests were answered on this connection before.
+    pub earlier: u32,
+    /// How old the connection was when the request was sent.
+    pub age: Duration,
+}
+
+/// What a sender was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The connection was cut before the sender knew that it had one; a refused one is no answer and no fault.
+    Connect,
+    /// Sending the request.
+    Write,
+    /// Waiting for the answer.
+    Read,
 }
 
 /// One request that reached somebody.
@@ -140,7 +164,14 @@ struct Sender {
     count: u32,
     /// `clientState`s of some connections, so that keys spread over partitions.
     tokens: Vec<String>,
-    connection: Option<Connection>,
+    connection: Option<Kept>,
+}
+
+/// A connection that a sender keeps.
+struct Kept {
+    connection: Connection,
+    opened: Instant,
+    answers: u32,
 }
 
 impl Sender {
@@ -171,10 +202,14 @@ impl Sender {
             self.connection = None;
         }
         if self.connection.is_none() {
+            let opened = Instant::now();
             match Connection::open(self.shared.target) {
-                Ok(connection) => self.connection = Some(connection),
+                Ok(connection) => self.connection = Some(Kept { connection, opened, answers: 0 }),
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => return false,
-                Err(error) => self.note(Instant::now(), Err(&error)),
+                Err(error) => {
+                    let outcome = failed(&error, Step::Connect, 0, Duration::ZERO);
+                    self.note(opened, outcome, false);
+                }
             }
         }
         self.connection.is_some()
@@ -185,35 +220,47 @@ impl Sender {
         let ids: Vec<_> = (0..self.count % 3 + 1).map(|_| self.shared.ledger.issue()).collect();
         let token = &self.tokens[self.count as usize % self.tokens.len()];
         let body = graph::notifications(&ids, token);
-        let connection = self.connection.as_mut().expect("it is connected");
-        let sent = Instant::now();
         let headers = [("Content-Type", "application/json; charset=utf-8")];
-        let result = connection.post(graph::PATH, &headers, body.as_bytes());
-        if let Ok(response) = &result
-            && (200..300).contains(&response.status)
-        {
-            self.shared.ledger.acknowledge(&ids);
+        let bytes = client::request("POST", graph::PATH, &headers, body.as_bytes());
+        let kept = self.connection.as_mut().expect("it is connected");
+        let sent = Instant::now();
+        let (earlier, age) = (kept.answers, sent - kept.opened);
+        let answer = match kept.connection.send(&bytes) {
+            Ok(()) => kept.connection.read_response().map_err(|error| (error, Step::Read)),
+            Err(error) => Err((error, Step::Write)),
+        };
+        kept.answers += 1;
+        match answer {
+            Ok(response) => {
+                if (200..300).contains(&response.status) {
+                    self.shared.ledger.acknowledge(&ids);
+                }
+                if response.closes() {
+                    self.connection = None;
+                }
+                let retry_after = response.header("retry-after").is_some();
+                self.note(sent, Outcome::Status(response.status), retry_after);
+            }
+            Err((error, step)) => {
+                self.connection = None;
+                self.note(sent, failed(&error, step, earlier, age), false);
+            }
         }
-        if result.as_ref().map_or(true, Response::closes) {
-            self.connection = None;
-        }
-        self.note(sent, result.as_ref());
     }
 
-    fn note(&self, sent: Instant, result: Result<&Response, &io::Error>) {
-        let (outcome, retry_after) = match result {
-            Ok(response) => {
-                (Outcome::Status(response.status), response.header("retry-after").is_some())
-            }
-            Err(error) if is_reset(error) || error.kind() == ErrorKind::UnexpectedEof => {
-                (Outcome::Cut, false)
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                (Outcome::Silence, false)
-            }
-            Err(error) => panic!("a connection fails in an unknown way: {error}"),
-        };
+    fn note(&self, sent: Instant, outcome: Outcome, retry_after: bool) {
         let answer = Answer { sent, took: sent.elapsed(), outcome, retry_after };
         self.shared.answers().push(answer);
+    }
+}
+
+/// What an error of a connection means to its sender.
+fn failed(error: &io::Error, step: Step, earlier: u32, age: Duration) -> Outcome {
+    match error.kind() {
+        error @ (ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof) => {
+            Outcome::Cut(Cut { step, error, earlier, age })
+        }
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Outcome::Silence,
+        _ => panic!("a connection fails in an unknown way at {step:?}: {error}"),
     }
 }

@@ -46,6 +46,11 @@ impl Issuer {
         Self { sources: sources.iter().map(source).collect(), tokens, keys }
     }
 
+    /// The sources.
+    pub(crate) fn sources(&self) -> &[PubsubSource] {
+        &self.sources
+    }
+
     /// The token of a source.
     pub(crate) fn token(&self, source: &str) -> String {
         self.tokens.get(source).unwrap_or_else(|| panic!("no source {source}")).clone()
@@ -115,8 +120,6 @@ impl<'c> Admitted<'c> {
         trust: &Trust,
         received: UnixMillis,
     ) -> Result<Verified<'_>, Rejection> {
-        let mut traces = self.case.request.header("traceparent");
-        let trace = traces.next().filter(|_| traces.next().is_none());
         let headers = &self.headers;
         let route = match &self.endpoint {
             Endpoint::Graph(tenant) => {
@@ -125,9 +128,15 @@ impl<'c> Admitted<'c> {
             Endpoint::Pubsub(source) => Route::Pubsub { source, headers },
             Endpoint::Channel(service) => Route::Channel { service: *service, headers },
         };
-        let traceparent = trace.and_then(|value| cloud_event::traceparent(value.as_bytes()));
-        Delivery { route, body: &self.case.request.body, traceparent, received, max_items: 2_000 }
-            .verify(trust)
+        let (body, traceparent) = (self.case.request.body.as_slice(), self.traceparent());
+        Delivery { route, body, traceparent, received, max_items: 2_000 }.verify(trust)
+    }
+
+    /// The one valid `traceparent` of the request.
+    pub(crate) fn traceparent(&self) -> Option<&str> {
+        let mut traces = self.case.request.header("traceparent");
+        let trace = traces.next().filter(|_| traces.next().is_none())?;
+        cloud_event::traceparent(trace.as_bytes())
     }
 
     /// The status of an answer that takes the delivery.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use postern_core::batch::{Batch, Record};
-use postern_core::cloud_event::ContentMode;
-use postern_core::delivery::{Form, Rejection, Verified};
+use postern_core::delivery::{Rejection, Verified};
+use postern_core::form::{ContentMode, Form};
 use postern_core::key_ring::KeyRing;
 use postern_core::quarantine::{self, KeptBody, Quarantined};
-use postern_core::reason::Untrusted;
+use postern_core::reason::{Reason, Untrusted};
+use postern_core::replay::{self, Stored};
 use postern_core::secret::Secret;
 use postern_core::service::Service;
 use postern_core::time::UnixMillis;
@@ -85,6 +86,43 @@ impl Judge {
             check_binary(&case.name, &binary, event, structured.key());
         }
         structured.len()
+    }
+
+    /// Quarantines the case as a whole, whatever it holds, and replays it: it has to come to what it comes to at once.
+    /// Returns how many records that are.
+    pub(crate) fn check_replay(&self, case: &Case) -> usize {
+        let Ok(admitted) = self.admit(case) else { return 0 };
+        let Ok(verified) = admitted.verify(&self.trust, RECEIVED) else { return 0 };
+        let kept = admitted.kept();
+        let quarantined = Quarantined {
+            service: verified.service().as_str(),
+            items: &[],
+            reason: Reason::UnknownKey,
+            body: KeptBody::Whole(&case.request.body),
+            kept: &kept,
+            received: RECEIVED,
+            traceparent: admitted.traceparent(),
+        }
+        .record(self.trust.ring(), 524_288);
+        let record = only(&quarantined);
+        let header = |name: &str| record.headers().find(|(have, _)| *have == name).map(|(_, v)| v);
+        let stored = Stored::read(header, record.value()).expect("is a quarantine record");
+        let (trust, sources, form) = (&self.trust, self.issuer.sources(), Form::default());
+        let judged = replay::Judge { trust, sources, form }.judge(&stored);
+        let judged = judged.unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let once = answered(admitted.taken(), &verified);
+        let records: Vec<_> =
+            judged.batch.records().map(|record| published_record(&record)).collect();
+        assert_eq!(records, once.records, "{}", case.name);
+        for (outcome, count) in [
+            ("published", judged.passed),
+            ("quarantined", judged.untrusted.len()),
+            ("denied", judged.denied),
+        ] {
+            let expected = once.notifications.get(outcome).copied().unwrap_or_default();
+            assert_eq!(count as u64, expected, "{}: {outcome}", case.name);
+        }
+        records.len()
     }
 
     /// Seals the case's quarantine record, checks its headers and opens it again; returns the body inside.

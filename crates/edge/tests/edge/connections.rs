@@ -1,7 +1,7 @@
 //! Does each connection cost only itself: when there are too many, when its sender hangs up, when something panics?
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use postern_edge::config::Config;
@@ -218,4 +218,35 @@ async fn a_listener_that_stops_takes_what_waits_in_its_backlog() {
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
     }
     assert_eq!(kafka.handed(), (0, 0));
+}
+
+/// What a sender that knows no better does: connects, asks, again and again, until nobody is there. How many of its
+/// connections came about and were not answered.
+fn storm(address: SocketAddr) -> usize {
+    let request = post("/nowhere", "");
+    let mut cut = 0;
+    loop {
+        let connected = TcpStream::connect_timeout(&address, Duration::from_millis(300));
+        let Ok(mut stream) = connected else { return cut };
+        let (mut sent, mut answer) = (stream.write_all(&request).is_ok(), [0; 12]);
+        sent &= stream.read_exact(&mut answer).is_ok();
+        cut += usize::from(!sent || &answer != b"HTTP/1.1 404");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_in_a_storm_of_connections_cuts_none() {
+    let mut cut = 0;
+    for _ in 0..15 {
+        let gateway = Gateway::start().await;
+        let address = gateway.address;
+        let storms: Vec<_> =
+            (0..4).map(|_| tokio::task::spawn_blocking(move || storm(address))).collect();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let _kafka = gateway.stop_listening().await;
+        for storm in storms {
+            cut += storm.await.expect("no panic");
+        }
+    }
+    assert_eq!(cut, 0, "connections that came about and were not answered");
 }

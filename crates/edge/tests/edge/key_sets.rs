@@ -7,10 +7,10 @@ use postern_edge::authenticate::Pubsub;
 use postern_edge::clock;
 use postern_edge::key_sets::KeySets;
 use postern_edge::refusal::Refusal;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, advance, sleep};
 
 use crate::oidc::Signer;
-use crate::support::google::{BODY, Issued, head, key_set, source, token, with_body};
+use crate::support::google::{BODY, Issued, head, key_set, pass, source, token, with_body};
 use crate::support::quick;
 
 #[tokio::test]
@@ -41,7 +41,8 @@ async fn before_the_first_key_set_only_what_may_be_a_token_is_503() {
 async fn a_push_under_a_new_key_waits_for_the_set_that_has_it() {
     let world = Issued::cold(quick()).await;
     let old = Signer::generate("old");
-    world.keys.store_aged(key_set([&old]), Duration::from_secs(60));
+    world.keys.store(key_set([&old]));
+    pass(Duration::from_secs(60)).await;
     let fetcher = {
         let (keys, set) = (world.keys.clone(), key_set([&old, &world.signer]));
         tokio::spawn(async move {
@@ -61,7 +62,8 @@ async fn a_push_under_a_new_key_waits_for_the_set_that_has_it() {
 async fn a_set_that_does_not_come_in_time_is_503_in_time() {
     let world = Issued::cold(quick()).await;
     let old = Signer::generate("old");
-    world.keys.store_aged(key_set([&old]), Duration::from_secs(60));
+    world.keys.store(key_set([&old]));
+    pass(Duration::from_secs(60)).await;
     let asked = Instant::now();
     world.gateway.ask(world.push("gmail", BODY)).await.assert_bare(503);
     assert!(
@@ -82,7 +84,8 @@ async fn a_set_that_does_not_come_in_time_is_503_in_time() {
 async fn ten_thousand_that_wait_at_the_same_time_cause_one_fetch_and_are_401() {
     let (google, stranger) = (Signer::generate("a"), Signer::generate("unknown"));
     let keys = KeySets::default();
-    keys.store_aged(key_set([&google]), Duration::from_secs(3_600));
+    keys.store(key_set([&google]));
+    advance(Duration::from_secs(3_600)).await;
     let pubsub = Arc::new(Pubsub::new(Vec::new(), keys.clone()));
     let authorization = format!("Bearer {}", token(&stranger, "gmail"));
     let mut headers = http::HeaderMap::new();

@@ -10,6 +10,7 @@ use postern_edge::key_sets::KeySets;
 use serde_json::Value;
 
 use crate::oidc::{Signer, claims, jwks};
+use crate::support::google::pass;
 use crate::support::notice::trust;
 use crate::support::{Gateway, Plan, quick};
 
@@ -103,7 +104,8 @@ async fn a_cold_start_is_503_for_what_may_be_genuine() {
 async fn an_outage_of_the_key_set_refuses_nothing_genuine() {
     let (old, new) = (Signer::generate("old"), Signer::generate("new"));
     let keys = KeySets::default();
-    keys.store_aged(set(&[&old]), Duration::from_secs(3_600));
+    keys.store(set(&[&old]));
+    pass(Duration::from_secs(3_600)).await;
     keys.failed();
     let gateway = gateway(keys.clone()).await;
     assert_eq!(gateway.ask(push(&bearer(&old), BODY)).await.status, 204, "stale keys work");
@@ -138,7 +140,8 @@ async fn what_a_genuine_push_carries_is_never_refused() {
 async fn ten_thousand_unknown_keys_are_one_fetch() {
     let (google, stranger) = (Signer::generate("k1"), Signer::generate("unknown"));
     let keys = KeySets::default();
-    keys.store_aged(set(&[&google]), Duration::from_secs(60));
+    keys.store(set(&[&google]));
+    tokio::time::advance(Duration::from_secs(60)).await;
     let pubsub = Pubsub::new(Vec::new(), keys.clone());
     let source = PubsubSource {
         name: "gmail".to_owned(),

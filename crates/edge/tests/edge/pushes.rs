@@ -157,6 +157,41 @@ async fn a_large_cloud_event_is_one_of_workspace() {
 }
 
 #[tokio::test]
+async fn an_unwrapped_push_is_one_item_and_its_headers_tell_whose() {
+    let world = Issued::start().await;
+    let gmail = world.head("raw");
+    let binary = gmail.clone() + "ce-type: google.workspace.drive.file.v3.created\r\n";
+    let structured = gmail.replace("application/json", "application/cloudevents+json");
+    assert_ne!(structured, gmail, "the head has a content type");
+    let (unreadable, unusable) = ("unreadable-body", "unusable-item");
+    let cases = [
+        (&gmail, "\x01\x02", unreadable, "gmail"),
+        (&gmail, "{}", unusable, "gmail"),
+        (&binary, "\x01\x02", unreadable, "workspace-events"),
+        (&binary, r#"{"file":{"id":7}}"#, unusable, "workspace-events"),
+        (&structured, "", unreadable, "workspace-events"),
+        (&structured, "{}", unusable, "workspace-events"),
+    ];
+    for (head, body, reason, service) in cases {
+        world.gateway.ask(with_body(head, body)).await.assert_bare(204);
+        let record = world.gateway.kafka.quarantined().pop().expect("a record");
+        assert_eq!(record.header("postern_reason"), Some(reason), "{body:?}");
+        assert_eq!(record.header("postern_service"), Some(service), "{body:?}");
+        let items = record.header("postern_items").expect("told in every record");
+        assert_eq!(items == "[]", reason == unreadable, "{body:?}: {items}");
+    }
+    world.gateway.assert_counted(&[
+        ("http_requests 204 pubsub", 6),
+        ("notifications quarantined gmail", 2),
+        ("notifications quarantined workspace-events", 4),
+        ("quarantined unreadable-body gmail", 1),
+        ("quarantined unusable-item gmail", 1),
+        ("quarantined unreadable-body workspace-events", 2),
+        ("quarantined unusable-item workspace-events", 2),
+    ]);
+}
+
+#[tokio::test]
 async fn the_first_fault_in_the_order_of_the_contract_decides() {
     let world = Issued::start().await;
     world.gateway.kafka.plan(Plan::Fail(PublishError::Unavailable));

@@ -22,16 +22,16 @@ impl Bench {
         let mut bench = Self::new();
         bench.breaker.unreachable(bench.at(0));
         bench.breaker.reachable(bench.at(10));
-        assert_eq!(bench.breaker.state(), State::HalfOpen);
+        assert_eq!(bench.breaker.state(), Circuit::HalfOpen);
         bench
     }
 }
 
 #[test]
 fn the_gauge_values_are_those_of_the_contract() {
-    assert_eq!([State::Closed as u8, State::HalfOpen as u8, State::Open as u8], [0, 1, 2]);
-    for state in [State::Closed, State::HalfOpen, State::Open] {
-        assert_eq!(State::from_u8(state as u8), state);
+    assert_eq!([Circuit::Closed as u8, Circuit::HalfOpen as u8, Circuit::Open as u8], [0, 1, 2]);
+    for state in [Circuit::Closed, Circuit::HalfOpen, Circuit::Open] {
+        assert_eq!(Circuit::from_u8(state as u8), state);
     }
 }
 
@@ -40,9 +40,9 @@ fn a_stall_opens_it_and_not_a_millisecond_sooner() {
     let mut bench = Bench::new();
     let sent = bench.at(100);
     bench.breaker.waiting(bench.at(1_599), sent);
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(bench.breaker.state(), Circuit::Closed);
     bench.breaker.waiting(bench.at(1_600), sent);
-    assert_eq!(bench.breaker.state(), State::Open);
+    assert_eq!(bench.breaker.state(), Circuit::Open);
     assert_eq!(bench.breaker.cause(), Some(Cause::Stalled));
     assert_eq!(bench.breaker.admit(bench.at(1_601)), Admission::Refuse);
 }
@@ -51,9 +51,9 @@ fn a_stall_opens_it_and_not_a_millisecond_sooner() {
 fn what_was_outstanding_before_the_closing_does_not_count_as_a_stall() {
     let mut bench = Bench::half_open();
     bench.breaker.acknowledged(bench.at(5_000), bench.at(4_990));
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(bench.breaker.state(), Circuit::Closed);
     bench.breaker.waiting(bench.at(5_001), bench.at(100));
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(bench.breaker.state(), Circuit::Closed);
 }
 
 #[test]
@@ -65,11 +65,25 @@ fn failures_in_a_row_open_it_and_one_acknowledgement_between_does_not_let_them()
     bench.breaker.acknowledged(bench.at(400), bench.at(1));
     for n in 5..9 {
         bench.breaker.failed(bench.at(n * 100), bench.at(n * 100));
-        assert_eq!(bench.breaker.state(), State::Closed);
+        assert_eq!(bench.breaker.state(), Circuit::Closed);
     }
     bench.breaker.failed(bench.at(900), bench.at(900));
-    assert_eq!(bench.breaker.state(), State::Open);
+    assert_eq!(bench.breaker.state(), Circuit::Open);
     assert_eq!(bench.breaker.cause(), Some(Cause::Failures));
+}
+
+#[test]
+fn requests_that_give_up_open_it_although_slow_acknowledgements_come() {
+    let mut bench = Bench::new();
+    for n in 0..4 {
+        bench.breaker.failed(bench.at(1_700 + n * 100), bench.at(n * 100));
+        bench.breaker.acknowledged(bench.at(1_750 + n * 100), bench.at(n * 100));
+        assert_eq!(bench.breaker.state(), Circuit::Closed);
+    }
+    bench.breaker.failed(bench.at(2_100), bench.at(400));
+    assert_eq!(bench.breaker.state(), Circuit::Open);
+    bench.breaker.acknowledged(bench.at(2_150), bench.at(400));
+    assert_eq!(bench.breaker.state(), Circuit::Open, "slow is not back");
 }
 
 #[test]
@@ -78,22 +92,22 @@ fn a_bunch_of_failures_at_one_time_does_not_open_it() {
     for _ in 0..100 {
         bench.breaker.failed(bench.at(2_000), bench.at(0));
     }
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(bench.breaker.state(), Circuit::Closed);
     bench.breaker.acknowledged(bench.at(2_005), bench.at(2_000));
     bench.breaker.failed(bench.at(2_300), bench.at(300));
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(bench.breaker.state(), Circuit::Closed);
 }
 
 #[test]
 fn metadata_half_opens_and_never_closes() {
     let mut bench = Bench::new();
     bench.breaker.reachable(bench.at(1));
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(bench.breaker.state(), Circuit::Closed);
     bench.breaker.fatal(bench.at(2));
     assert_eq!(bench.breaker.cause(), Some(Cause::Fatal));
     for n in 3..100 {
         bench.breaker.reachable(bench.at(n));
-        assert_eq!(bench.breaker.state(), State::HalfOpen);
+        assert_eq!(bench.breaker.state(), Circuit::HalfOpen);
     }
 }
 
@@ -105,7 +119,7 @@ fn one_probe_is_outstanding_and_its_acknowledgement_closes() {
         assert_eq!(bench.breaker.admit(bench.at(n)), Admission::Refuse, "at {n}");
     }
     bench.breaker.acknowledged(bench.at(270), bench.at(20));
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(bench.breaker.state(), Circuit::Closed);
     assert_eq!(bench.breaker.admit(bench.at(271)), Admission::Pass);
 }
 
@@ -115,9 +129,9 @@ fn a_probe_that_hangs_does_not_hold_back_the_next_for_long() {
     assert_eq!(bench.breaker.admit(bench.at(20)), Admission::Probe);
     assert_eq!(bench.breaker.admit(bench.at(270)), Admission::Probe);
     bench.breaker.tick(bench.at(1_219));
-    assert_eq!(bench.breaker.state(), State::HalfOpen);
+    assert_eq!(bench.breaker.state(), Circuit::HalfOpen);
     bench.breaker.tick(bench.at(1_220));
-    assert_eq!(bench.breaker.state(), State::Open);
+    assert_eq!(bench.breaker.state(), Circuit::Open);
     assert_eq!(bench.breaker.cause(), Some(Cause::Probe));
 }
 
@@ -126,7 +140,7 @@ fn a_failed_probe_opens_and_the_next_keeps_its_distance() {
     let mut bench = Bench::half_open();
     assert_eq!(bench.breaker.admit(bench.at(20)), Admission::Probe);
     bench.breaker.failed(bench.at(25), bench.at(20));
-    assert_eq!(bench.breaker.state(), State::Open);
+    assert_eq!(bench.breaker.state(), Circuit::Open);
     bench.breaker.reachable(bench.at(30));
     assert_eq!(bench.breaker.admit(bench.at(119)), Admission::Refuse);
     assert_eq!(bench.breaker.admit(bench.at(120)), Admission::Probe);
@@ -139,12 +153,12 @@ fn failures_of_older_records_say_nothing_about_the_present_state() {
     for _ in 0..100 {
         bench.breaker.failed(bench.at(30), bench.at(5));
     }
-    assert_eq!(bench.breaker.state(), State::HalfOpen);
+    assert_eq!(bench.breaker.state(), Circuit::HalfOpen);
     bench.breaker.acknowledged(bench.at(40), bench.at(20));
     for _ in 0..100 {
         bench.breaker.failed(bench.at(50), bench.at(39));
     }
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(bench.breaker.state(), Circuit::Closed);
 }
 
 #[test]
@@ -152,9 +166,9 @@ fn a_late_acknowledgement_closes_only_while_it_is_fresh() {
     let mut bench = Bench::new();
     bench.breaker.unreachable(bench.at(1_000));
     bench.breaker.acknowledged(bench.at(2_300), bench.at(900));
-    assert_eq!(bench.breaker.state(), State::Open, "it took 1.4 s");
+    assert_eq!(bench.breaker.state(), Circuit::Open, "it took 1.4 s");
     bench.breaker.acknowledged(bench.at(2_301), bench.at(1_101));
-    assert_eq!(bench.breaker.state(), State::Closed, "it took 1.2 s");
+    assert_eq!(bench.breaker.state(), Circuit::Closed, "it took 1.2 s");
 }
 
 #[test]
@@ -169,7 +183,7 @@ fn slow_acknowledgements_do_not_flap() {
         assert_eq!(bench.breaker.admit(sent), Admission::Pass);
         bench.breaker.acknowledged(sent + Duration::from_secs(1), sent);
     }
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(bench.breaker.state(), Circuit::Closed);
 
     // And it closes again through a probe that takes as long.
     bench.breaker.unreachable(bench.at(60_000));
@@ -177,5 +191,5 @@ fn slow_acknowledgements_do_not_flap() {
     assert_eq!(bench.breaker.admit(bench.at(60_200)), Admission::Probe);
     bench.breaker.tick(bench.at(61_199));
     bench.breaker.acknowledged(bench.at(61_200), bench.at(60_200));
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(bench.breaker.state(), Circuit::Closed);
 }

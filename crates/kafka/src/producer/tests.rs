@@ -64,7 +64,7 @@ impl Bench {
         start.elapsed()
     }
 
-    async fn until_state(&self, state: State, limit: Duration) -> Duration {
+    async fn until_state(&self, state: Circuit, limit: Duration) -> Duration {
         let start = Instant::now();
         while self.producer.contact().breaker != state {
             assert!(start.elapsed() < limit, "not {state:?} within {limit:?}");
@@ -181,7 +181,7 @@ async fn a_quarantine_record_goes_its_own_way_waited_for_or_not() {
         assert_eq!((record.topic, &record.key), (Topic::Quarantine, &None));
         assert_eq!(record.header("postern_reason"), Some(b"no-token".as_slice()));
     }
-    assert_eq!(bench.producer.publish(Batch::new(), deadline).await, Ok(()));
+    assert_eq!(bench.producer.publish(&Batch::new(), deadline).await, Ok(Durable::Kafka));
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn a_record_that_is_too_large_is_refused_and_the_others_are_durable() {
     let keys: BTreeSet<_> = bench.read_back(2).into_iter().map(|r| r.key.unwrap()).collect();
     assert_eq!(keys, BTreeSet::from([b"a".to_vec(), b"b".to_vec()]));
     assert_eq!(bench.metric("postern_kafka_delivery_failures_total", "MSG_SIZE_TOO_LARGE"), 1.0);
-    assert_eq!(bench.producer.contact().breaker, State::Closed);
+    assert_eq!(bench.producer.contact().breaker, Circuit::Closed);
 }
 
 #[tokio::test]
@@ -275,7 +275,7 @@ async fn the_requests_deadline_rules_and_a_late_acknowledgement_harms_nobody() {
     assert_eq!(bench.publish(&[event("past")], Duration::ZERO).await, Err(PublishError::Timeout));
     assert_eq!(bench.producer.outstanding(), 1);
     assert_eq!(bench.producer.flush(3 * SECOND).await, 0);
-    assert_eq!(bench.producer.contact().breaker, State::Closed);
+    assert_eq!(bench.producer.contact().breaker, Circuit::Closed);
 }
 
 #[tokio::test]
@@ -296,7 +296,7 @@ async fn a_sender_that_hangs_up_leaves_nothing_behind() {
 async fn dropping_it_does_not_block() {
     let bench = Bench::new().await;
     bench.kafka.broker_down(None).unwrap();
-    bench.until_state(State::Open, 3 * SECOND).await;
+    bench.until_state(Circuit::Open, 3 * SECOND).await;
     let start = Instant::now();
     drop(bench.producer);
     assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());

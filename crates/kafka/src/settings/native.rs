@@ -1,5 +1,7 @@
 //! What does librdkafka get told? The defaults, what the operator sets over them, and what nobody may.
 
+use std::time::Duration;
+
 use rdkafka::ClientConfig;
 
 use super::Settings;
@@ -23,13 +25,15 @@ const CONNECTION_PREFIXES: &[&str] = &[
     "ssl.",
 ];
 
-/// How long librdkafka tries before it gives a record up. A request's own deadline is the edge's 2.5 s; what is
-/// still queued then would only be published behind a 503.
-const MESSAGE_TIMEOUT_MILLIS: u64 = 2_000;
-
 impl Settings {
-    /// The configuration of a producer whose queue holds `messages` records and `kbytes` KiB.
-    pub(crate) fn producer(&self, messages: usize, kbytes: usize) -> ClientConfig {
+    /// The configuration of a producer whose queue holds `messages` records and `kbytes` KiB, and that tries each for
+    /// `message_timeout`.
+    pub(crate) fn producer(
+        &self,
+        messages: usize,
+        kbytes: usize,
+        message_timeout: Duration,
+    ) -> ClientConfig {
         let mut config = self.connection_defaults();
         // While five requests to a broker are in flight the next records batch by themselves: waiting gains nothing.
         config.set("linger.ms", "0");
@@ -45,7 +49,7 @@ impl Settings {
         config.set("max.in.flight.requests.per.connection", "5");
         config.set("partitioner", "murmur2_random");
         config.set("allow.auto.create.topics", "false");
-        config.set("message.timeout.ms", MESSAGE_TIMEOUT_MILLIS.to_string());
+        config.set("message.timeout.ms", message_timeout.as_millis().to_string());
         config.set("queue.buffering.max.messages", messages.to_string());
         config.set("queue.buffering.max.kbytes", kbytes.to_string());
         config

@@ -17,7 +17,7 @@ fn every_fixed_property_is_refused_and_exists() {
 
 #[test]
 fn what_we_set_ourselves_and_durability_needs_is_fixed() {
-    let ours = settings().producer(10, 10);
+    let ours = settings().producer(10, 10, Duration::from_secs(2));
     for name in [
         "enable.idempotence",
         "acks",

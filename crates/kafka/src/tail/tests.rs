@@ -10,7 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn bench(topics: &[&str]) -> (Embedded, Settings, BaseProducer) {
     let kafka = Embedded::start_with(1, topics, 3).unwrap();
     let settings = Settings::new(kafka.bootstrap_servers(), TopicNames::default());
-    let producer = settings.producer(1_000, 1_000).create().unwrap();
+    let producer = settings.producer(1_000, 1_000, Duration::from_secs(2)).create().unwrap();
     (kafka, settings, producer)
 }
 

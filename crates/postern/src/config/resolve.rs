@@ -16,7 +16,7 @@ use super::settings::{
     BodyLimits, DenyRule, Endpoints, Limits, Quarantine, Server, Settings, Shutdown,
 };
 use super::source::Source;
-use super::{resolve_google, resolve_kafka, resolve_keys, units};
+use super::{resolve_google, resolve_kafka, resolve_keys, resolve_spool, units};
 
 /// What a command cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,7 @@ pub(super) fn sections(reader: &mut Reader<'_>, need: Need) -> Settings {
         static_secrets: resolve_keys::static_secrets(reader),
         cloud: cloud(reader),
         quarantine: quarantine(reader),
+        spool: resolve_spool::spool(reader),
         deny: deny(reader),
         endpoints: endpoints(reader),
     };

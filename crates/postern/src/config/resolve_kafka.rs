@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postern_core::batch::Topic;
-use postern_core::cloud_event::ContentMode;
+use postern_core::form::ContentMode;
 use postern_kafka::TopicNames;
 
 use super::problem::Problem;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::civil::Date;
-use postern_core::cloud_event::ContentMode;
+use postern_core::form::ContentMode;
 use postern_core::provider::google::PubsubSource;
 use postern_core::provider::microsoft::Cloud;
 use postern_core::service::Service;
@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) google: Google,
     /// `[quarantine]`.
     pub(crate) quarantine: Quarantine,
+    /// `[spool]`; absent: Kafka out of reach is 503.
+    pub(crate) spool: Option<postern_spool::Settings>,
     /// `[[deny]]`.
     pub(crate) deny: Vec<DenyRule>,
     /// `[endpoints]`.

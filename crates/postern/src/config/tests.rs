@@ -86,7 +86,7 @@ fn problems_of_values_and_of_files_come_together_in_the_order_of_lines() {
     let file = files.write(
         "postern.toml",
         format!(
-            "[limits]\nitems = 0\n[hook_tokens]\nkeys = {{ k1 = {empty:?} }}\n[spool]\ndir = \"/x\"\n\
+            "[limits]\nitems = 0\n[hook_tokens]\nkeys = {{ k1 = {empty:?} }}\n[renew]\nenabled = true\n\
              [kafka.property_files]\n\"sasl.password\" = \"/nowhere/kafka-password\"\n"
         ),
     );
@@ -98,7 +98,7 @@ fn problems_of_values_and_of_files_come_together_in_the_order_of_lines() {
         [
             "limits.items",
             "hook_tokens.keys.k1",
-            "spool",
+            "renew",
             "kafka.property_files.\"sasl.password\"",
             "kafka.bootstrap_servers",
         ]

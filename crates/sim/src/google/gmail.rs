@@ -6,7 +6,11 @@ use super::{
     envelope::{Message, object},
     pubsub::Account,
 };
-use crate::{delivery::Record, rng::Rng, text::encode};
+use crate::{
+    delivery::{Reason, Record, Verdict},
+    rng::Rng,
+    text::encode,
+};
 
 static CHANGED: [Record; 1] = [Record::event("io.postern.mailbox.changed.v1")];
 
@@ -65,24 +69,28 @@ fn address(account: &Account<'_>) -> String {
     }
 }
 
-/// JSON that is no notification of Gmail's.
-pub(super) fn unusable(rng: &mut Rng) -> Vec<u8> {
+/// JSON that is no notification of Gmail's. Where it is the whole body, a member that comes twice or has another type
+/// makes that body unreadable; a member that is missing or says nothing never does.
+pub(super) fn unusable(wrapped: bool, rng: &mut Rng) -> (Vec<u8>, Verdict) {
     let of = |address: Value, history: &str| {
         format!(r#"{{"emailAddress":{address},"historyId":{history}}}"#)
     };
     let jane = || json!("jane@t0.example");
-    match rng.below(11) {
+    let way = rng.below(11);
+    let data = match way {
         0 => r#"{"historyId":1710}"#.into(),
         1 => r#"{"emailAddress":"jane@t0.example"}"#.into(),
-        2 => r#"{"emailAddress":"jane@t0.example","historyId":1,"historyId":2}"#.into(),
-        3 => of(json!(""), "1710"),
-        4 => of(json!(17), "1710"),
-        5 => of(jane(), "\"abc\""),
-        6 => of(jane(), "-1"),
-        7 => of(jane(), "1e3"),
-        8 => of(jane(), "null"),
-        9 => of(jane(), "true"),
-        _ => of(jane(), "18446744073709551616"),
-    }
-    .into_bytes()
+        2 => of(json!(""), "1710"),
+        3 => of(jane(), "\"abc\""),
+        4 => of(jane(), "-1"),
+        5 => of(jane(), "1e3"),
+        6 => of(jane(), "null"),
+        7 => of(jane(), "18446744073709551616"),
+        8 => r#"{"emailAddress":"jane@t0.example","historyId":1,"historyId":2}"#.into(),
+        9 => of(json!(17), "1710"),
+        _ => of(jane(), "true"),
+    };
+    let unreadable = way >= 8 && !wrapped;
+    let reason = if unreadable { Reason::UnreadableBody } else { Reason::UnusableItem };
+    (data.into_bytes(), Verdict::Quarantined(reason))
 }

@@ -199,7 +199,7 @@ impl Pubsub {
         Account { seed: self.seed, now: self.now, tenant, domain, mailbox, number, nameless }
     }
 
-    /// A message that arrives and says nothing that can be used.
+    /// A message that arrives and says nothing that can be used; unwrapped, some are bodies that cannot be read.
     fn unusable<'a>(
         &self,
         account: &Account<'_>,
@@ -223,10 +223,10 @@ impl Pubsub {
         match self.push.feed {
             Feed::Workspace => workspace::unusable(account, !wrapped, rng),
             Feed::Gmail => {
-                let data = match way {
-                    4 => b"Hello Cloud Pub/Sub! Here is my message!".to_vec(),
-                    5 => vec![1, 2, 3, 4],
-                    _ => gmail::unusable(rng),
+                let (data, verdict) = match way {
+                    4 => (b"Hello Cloud Pub/Sub! Here is my message!".to_vec(), verdict),
+                    5 => (vec![1, 2, 3, 4], verdict),
+                    _ => gmail::unusable(wrapped, rng),
                 };
                 let (subject, key) = (String::new(), String::new());
                 Message { data, attributes: Vec::new(), subject, partition_key: key, verdict }

@@ -12,7 +12,8 @@ use jiff::tz::TimeZone;
 use crate::batch::{Batch, Topic};
 use crate::claims::Claims;
 use crate::cloud_event::{CloudEvent, Rfc3339};
-use crate::delivery::{Delivery, Form, Items, Rejection, Verified};
+use crate::delivery::{Delivery, Items, Rejection, Verified};
+use crate::form::Form;
 use crate::mailbox_event::{
     Change, Credential, EVENT_SCHEMA, Identity, Kind, LIFECYCLE_SCHEMA, LifecycleEvent, Mailbox,
     MailboxEvent, Provider, Resource, Signal, Subscription, event_type, partition_key,

@@ -37,6 +37,15 @@ pub(super) struct Envelope<'b> {
     pub(super) attributes: Attributes,
 }
 
+/// Why no event can be made of a message's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It is not what it is to be: no JSON, no object, a member that is read twice or of another type at its top level.
+    Unreadable,
+    /// It can be read, and lacks what an event needs or has it in a form that means nothing.
+    Unusable,
+}
+
 /// The attributes that say whether a message carries a CloudEvent, names in lower case: headers would be.
 pub(super) type Attributes = BTreeMap<String, String>;
 

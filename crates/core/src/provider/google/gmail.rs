@@ -4,10 +4,12 @@
 
 use serde::de::{IgnoredAny, MapAccess};
 
+use super::envelope::Unfit;
 use super::pubsub::Message;
 use crate::batch::{Batch, Topic};
 use crate::cloud_event::CloudEvent;
-use crate::delivery::{Form, Verified};
+use crate::delivery::Verified;
+use crate::form::Form;
 use crate::json::{Faults, Json, Members, Name, Text};
 use crate::mailbox_event::{
     Change, Credential, Cursor, EVENT_SCHEMA, Identity, Kind, Mailbox, MailboxEvent, Provider,
@@ -24,16 +26,17 @@ pub(super) struct Notification {
 }
 
 impl Notification {
-    /// Reads the data of a message; `None` for anything else.
-    pub(super) fn read(data: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(data).ok()?;
+    /// Reads the data of a message.
+    pub(super) fn read(data: &[u8]) -> Result<Self, Unfit> {
+        let text = std::str::from_utf8(data).map_err(|_| Unfit::Unreadable)?;
         let Ok(Json::Object(Payload { faulty: false, address, history_id })) =
             serde_json::from_str(text)
         else {
-            return None;
+            return Err(Unfit::Unreadable);
         };
-        let address = address.filter(|address| !address.is_empty())?.into_owned();
-        Some(Self { address, history_id: history_id?.to_string() })
+        let address = address.filter(|address| !address.is_empty()).ok_or(Unfit::Unusable)?;
+        let history_id = history_id.ok_or(Unfit::Unusable)?;
+        Ok(Self { address: address.into_owned(), history_id: history_id.to_string() })
     }
 
     /// Appends the record; `false`, and nothing is appended, where it is larger than Kafka takes.
@@ -97,7 +100,9 @@ impl<'b> Members<'b> for Payload<'b> {
                 }
                 "historyId" => {
                     faults.see(1);
-                    payload.history_id = position(&map.next_value()?);
+                    let value = map.next_value::<Json<'b>>()?;
+                    faults.add(matches!(value, Json::Object(_) | Json::Truth(_) | Json::List));
+                    payload.history_id = position(&value);
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -139,31 +144,40 @@ mod tests {
                 (exact, "Jane@Example.com")
             );
         }
-        for written in [
-            "\"abc\"",
-            "-1",
-            "1e3",
-            "1.0",
-            "null",
-            "\"\"",
-            "\"+1\"",
-            "18446744073709551616",
-            "{}",
-            "[]",
-            "true",
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_from_what_says_too_little() {
+        use Unfit::{Unreadable, Unusable};
+        for (written, unfit) in [
+            ("\"abc\"", Unusable),
+            ("-1", Unusable),
+            ("1e3", Unusable),
+            ("1.0", Unusable),
+            ("null", Unusable),
+            ("\"\"", Unusable),
+            ("\"+1\"", Unusable),
+            ("18446744073709551616", Unusable),
+            ("{}", Unreadable),
+            ("[]", Unreadable),
+            ("true", Unreadable),
         ] {
             let data = format!(r#"{{"emailAddress":"a@b.c","historyId":{written}}}"#);
-            assert_eq!(Notification::read(data.as_bytes()), None, "{written}");
+            assert_eq!(Notification::read(data.as_bytes()), Err(unfit), "{written}");
         }
-        for data in [
-            &b"Hello Cloud Pub/Sub!"[..],
-            b"\x01\x02",
-            b"",
-            br#"{"historyId":1}"#,
-            br#"{"emailAddress":"","historyId":1}"#,
-            br#"{"emailAddress":"a@b.c","historyId":1,"historyId":2}"#,
+        for (data, unfit) in [
+            (&b"Hello Cloud Pub/Sub!"[..], Unreadable),
+            (b"\x01\x02", Unreadable),
+            (b"", Unreadable),
+            (b"[]", Unreadable),
+            (b"\xef\xbb\xbf{}", Unreadable),
+            (b"{}", Unusable),
+            (br#"{"historyId":1}"#, Unusable),
+            (br#"{"emailAddress":"","historyId":1}"#, Unusable),
+            (br#"{"emailAddress":1,"historyId":1}"#, Unreadable),
+            (br#"{"emailAddress":"a@b.c","historyId":1,"historyId":2}"#, Unreadable),
         ] {
-            assert_eq!(Notification::read(data), None);
+            assert_eq!(Notification::read(data), Err(unfit), "{}", data.escape_ascii());
         }
     }
 }

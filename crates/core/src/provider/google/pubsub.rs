@@ -8,11 +8,12 @@ use std::borrow::Cow;
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
-use super::envelope::{self, Envelope, MESSAGE_ID, PUBLISH_TIME, SUBSCRIPTION_NAME};
+use super::envelope::{self, Envelope, MESSAGE_ID, PUBLISH_TIME, SUBSCRIPTION_NAME, Unfit};
 use super::source::PubsubSource;
 use super::{gmail, workspace};
 use crate::batch::Batch;
-use crate::delivery::{Delivery, Form, Items, Verified};
+use crate::delivery::{Delivery, Items, Verified};
+use crate::form::Form;
 use crate::percent;
 use crate::quarantine::hex;
 use crate::reason::{Reason, Untrusted};
@@ -105,7 +106,17 @@ pub fn unread(source: &PubsubSource, headers: &HeaderMap, trust: &Trust) -> (Ser
     (if told { Service::WorkspaceEvents } else { Service::Gmail }, is_denied(source, trust))
 }
 
+/// A wrapped message is an item of its body, so that what is wrong with it is the item's. An unwrapped one is the body:
+/// data that cannot be read is a body that cannot be, whatever the headers say.
 fn judge<'b>(envelope: Envelope<'b>, source: &'b PubsubSource) -> Result<Message<'b>, Reason> {
+    let content = if workspace::is_cloud_event(&envelope.attributes) {
+        workspace::Event::read(&envelope.attributes, &envelope.data).map(Content::Workspace)
+    } else {
+        gmail::Notification::read(&envelope.data).map(Content::Gmail)
+    };
+    if !source.wrapped && matches!(content, Err(Unfit::Unreadable)) {
+        return Err(Reason::UnreadableBody);
+    }
     let named = envelope.subscription.filter(|name| !name.is_empty());
     if let (Some(named), Some(configured)) = (&named, &source.subscription)
         && *named != **configured
@@ -115,12 +126,7 @@ fn judge<'b>(envelope: Envelope<'b>, source: &'b PubsubSource) -> Result<Message
     if envelope.faulty {
         return Err(Reason::UnusableItem);
     }
-    let content = if workspace::is_cloud_event(&envelope.attributes) {
-        workspace::Event::read(&envelope.attributes, &envelope.data).map(Content::Workspace)
-    } else {
-        gmail::Notification::read(&envelope.data).map(Content::Gmail)
-    };
-    let content = content.ok_or(Reason::UnusableItem)?;
+    let content = content.map_err(|_| Reason::UnusableItem)?;
     let given = envelope.id.filter(|id| !id.is_empty());
     let configured = || source.subscription.as_deref().map(Cow::Borrowed);
     Ok(Message {

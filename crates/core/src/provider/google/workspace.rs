@@ -8,7 +8,8 @@ mod payload;
 use super::pubsub::Message;
 use crate::batch::{Batch, Topic};
 use crate::cloud_event::{CloudEvent, Rfc3339};
-use crate::delivery::{Form, Verified};
+use crate::delivery::Verified;
+use crate::form::Form;
 use crate::mailbox_event::{
     Change, Credential, EVENT_SCHEMA, Fetch, Identity, Kind, LIFECYCLE_SCHEMA, LifecycleEvent,
     Mailbox, MailboxEvent, NoHeaders, Provider, Resource, Resync, Signal, Subscription, event_type,

@@ -7,7 +7,8 @@ use super::resource::{self, Owner, ResourcePath};
 use super::verify::Genuine;
 use crate::batch::{Batch, Topic};
 use crate::cloud_event::{CloudEvent, Rfc3339};
-use crate::delivery::{Form, Verified};
+use crate::delivery::Verified;
+use crate::form::Form;
 use crate::json::Text;
 use crate::mailbox_event::{
     Change, Credential, EVENT_SCHEMA, Fetch, Identity, Kind, LIFECYCLE_SCHEMA, LifecycleEvent,

@@ -1,5 +1,7 @@
 //! What does Google send? An issuer, sources of our own, pushes and channel notifications.
 
+use std::time::Duration;
+
 use postern_core::claims::Claims;
 use postern_core::provider::google::PubsubSource;
 use postern_core::provider::google::oidc::KeySet;
@@ -37,6 +39,13 @@ pub(crate) fn sources() -> Vec<PubsubSource> {
 
 pub(crate) fn key_set<'a>(signers: impl IntoIterator<Item = &'a Signer>) -> KeySet {
     KeySet::parse(&jwks(signers)).expect("good keys")
+}
+
+/// Lets so much time pass for postern: whatever it keeps is that much older.
+pub(crate) async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
 }
 
 /// A gateway whose issuer is known.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use postern_core::batch::{Batch, Topic};
-use postern_core::publish::{Publish, PublishError};
+use postern_core::publish::{Circuit, Durable, Publish, PublishError};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -146,7 +146,7 @@ impl Lane {
         }));
     }
 
-    async fn take(&self, batch: Batch, deadline: Instant) -> Result<(), PublishError> {
+    async fn take(&self, batch: &Batch, deadline: Instant) -> Result<(), PublishError> {
         self.handed.fetch_add(1, Ordering::SeqCst);
         let mut plans = self.plan.subscribe();
         loop {
@@ -175,18 +175,22 @@ impl Lane {
                 }
             }
         }
-        self.store(&batch);
+        self.store(batch);
         Ok(())
     }
 }
 
 impl Publish for Recorder {
-    async fn publish(&self, batch: Batch, deadline: Instant) -> Result<(), PublishError> {
-        self.0.events.take(batch, deadline).await
+    fn circuit(&self) -> Circuit {
+        Circuit::Closed
+    }
+
+    async fn publish(&self, batch: &Batch, deadline: Instant) -> Result<Durable, PublishError> {
+        self.0.events.take(batch, deadline).await.map(|()| Durable::Kafka)
     }
 
     async fn quarantine(&self, record: Batch, deadline: Instant) -> Result<(), PublishError> {
-        self.0.quarantine.take(record, deadline).await
+        self.0.quarantine.take(&record, deadline).await
     }
 
     fn quarantine_unwaited(&self, record: Batch) -> Result<(), PublishError> {

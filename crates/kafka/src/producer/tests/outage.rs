@@ -16,7 +16,7 @@ async fn an_outage_opens_wakes_all_refuses_at_once_and_recovers() {
         assert!(matches!(outcome, Err(PublishError::Unavailable | PublishError::Failed)));
     }
     assert!(start.elapsed() < 3 * SECOND, "open after {:?}", start.elapsed());
-    assert_eq!(bench.producer.contact().breaker, State::Open);
+    assert_eq!(bench.producer.contact().breaker, Circuit::Open);
     assert!(!bench.producer.contact().connected);
     assert_eq!(bench.metric("postern_breaker_state", ""), 2.0);
 
@@ -29,7 +29,7 @@ async fn an_outage_opens_wakes_all_refuses_at_once_and_recovers() {
     assert!(slow <= 2, "{slow} of 100 took more than 50 ms, on an otherwise idle thread");
     // Long enough for the reconnect backoff to reach its maximum.
     tokio::time::sleep(2 * SECOND).await;
-    assert_eq!(bench.producer.contact().breaker, State::Open);
+    assert_eq!(bench.producer.contact().breaker, Circuit::Open);
 
     bench.kafka.broker_up(None).unwrap();
     let took = bench.until_acknowledged(4 * SECOND).await;
@@ -52,14 +52,14 @@ async fn an_outage_without_traffic_is_known_within_three_seconds() {
     let bench = Bench::new().await;
     bench.until_acknowledged(3 * SECOND).await;
     bench.kafka.broker_down(None).unwrap();
-    bench.until_state(State::Open, 3 * SECOND).await;
+    bench.until_state(Circuit::Open, 3 * SECOND).await;
     bench.kafka.broker_up(None).unwrap();
-    bench.until_state(State::HalfOpen, 3 * SECOND).await;
+    bench.until_state(Circuit::HalfOpen, 3 * SECOND).await;
     // Metadata alone never closes it.
     tokio::time::sleep(SECOND / 2).await;
-    assert_eq!(bench.producer.contact().breaker, State::HalfOpen);
+    assert_eq!(bench.producer.contact().breaker, Circuit::HalfOpen);
     assert_eq!(bench.publish_one("probe").await, Err(PublishError::Unavailable));
-    bench.until_state(State::Closed, SECOND).await;
+    bench.until_state(Circuit::Closed, SECOND).await;
     assert_eq!(bench.publish_one("durable").await, Ok(()));
 }
 
@@ -71,7 +71,7 @@ async fn a_start_without_kafka_is_refused_soon_and_heals() {
     let start = Instant::now();
     assert!(bench.publish_one("early").await.is_err());
     assert!(start.elapsed() < 5 * SECOND / 2, "{:?}", start.elapsed());
-    bench.until_state(State::Open, SECOND / 2).await;
+    bench.until_state(Circuit::Open, SECOND / 2).await;
     assert_eq!(bench.producer.contact().last_success, None);
     let contact = bench.producer.first_contact();
     bench.kafka.broker_up(None).unwrap();
@@ -87,11 +87,11 @@ async fn slow_acknowledgements_keep_the_breaker_closed() {
     bench.kafka.round_trip_time(SECOND).unwrap();
     for _ in 0..5 {
         assert_eq!(bench.publish_one("slow").await, Ok(()));
-        assert_eq!(bench.producer.contact().breaker, State::Closed);
+        assert_eq!(bench.producer.contact().breaker, Circuit::Closed);
     }
     // Idle now: metadata is as slow.
     tokio::time::sleep(4 * SECOND).await;
-    assert_eq!(bench.producer.contact().breaker, State::Closed);
+    assert_eq!(bench.producer.contact().breaker, Circuit::Closed);
 }
 
 #[tokio::test]
@@ -112,13 +112,13 @@ async fn a_missing_quarantine_topic_is_not_the_genuine_records_trouble() {
     bench.until_acknowledged(3 * SECOND).await;
     let junk = [(Topic::Quarantine, "k".to_owned(), b"junk".to_vec())];
     let start = Instant::now();
-    while bench.producer.quarantine.health.state() != State::Open {
+    while bench.producer.quarantine.health.state() != Circuit::Open {
         assert!(start.elapsed() < 3 * SECOND, "the quarantine lane does not open");
         assert!(publish_on(&bench.producer.quarantine, &junk, 5 * SECOND / 2).await.is_err());
         assert_eq!(bench.publish_one("genuine").await, Ok(()));
         tokio::time::sleep(SECOND / 20).await;
     }
-    assert_eq!(bench.producer.contact().breaker, State::Closed);
+    assert_eq!(bench.producer.contact().breaker, Circuit::Closed);
     assert_eq!(bench.metric("postern_breaker_state", ""), 0.0);
 }
 
@@ -137,7 +137,7 @@ async fn a_producer_that_dies_is_replaced_and_counts_on() {
     // Each refusal killed one producer, of one lane or the other.
     let quarantine = bench.producer.quarantine.client().generation;
     assert_eq!(bench.producer.contact().generation + quarantine, 4);
-    assert_eq!(bench.producer.contact().breaker, State::Closed);
+    assert_eq!(bench.producer.contact().breaker, Circuit::Closed);
 }
 
 #[tokio::test]

@@ -201,6 +201,21 @@ fn tables_of_lists_say_what_they_lack() {
 }
 
 #[test]
+fn a_spool_needs_a_directory_and_no_spool_needs_nothing() {
+    refused("[spool]", "spool.dir", "persistent volume");
+    refused("[spool]\nmax_bytes = \"1GiB\"", "spool.dir", "persistent volume");
+    refused("[spool]\ndir = \"/dev/null\"", "spool.dir", "no directory");
+    refused("[spool]\ndir = \"/x\"\nmax_bytes = \"1MiB\"", "spool.max_bytes", "from 16MiB");
+    refused("[spool]\ndir = \"/x\"\nmax = \"1GiB\"", "spool.max", "unknown key");
+    let (settings, problems) =
+        resolve("[spool]\ndir = \"/x/y\"", &Source::default(), Need::Nothing);
+    assert_eq!(problems, []);
+    let spool = settings.spool.expect("is configured");
+    assert_eq!((spool.dir, spool.max_bytes), ("/x/y".into(), 4 << 30));
+    assert_eq!(resolve("", &Source::default(), Need::Nothing).0.spool, None);
+}
+
+#[test]
 fn a_rule_with_a_faulty_user_does_not_deny_the_tenant() {
     let text = "[[deny]]\ntenant = \"t\"\nuser = 5";
     let (settings, problems) = resolve(text, &Source::default(), Need::Nothing);
@@ -209,8 +224,8 @@ fn a_rule_with_a_faulty_user_does_not_deny_the_tenant() {
 
 #[test]
 fn what_is_unknown_is_named_once_with_what_may_have_been_meant() {
-    refused("[spool]\ndir = \"/x\"\nmax_bytes = \"1GiB\"", "spool", "unknown section");
-    refused("[spool]", "spool", "unknown section");
+    refused("[renew]\nenabled = true\nevery = \"1h\"", "renew", "unknown section");
+    refused("[renew]", "renew", "unknown section");
     refused("[[tls]]\ncert = \"x\"", "tls[0]", "unknown section");
     refused("[sever]\npublic = \"127.0.0.1:1\"", "sever", "did you mean server?");
     refused("[server]\nlisten = \"127.0.0.1:1\"", "server.listen", "unknown key");
@@ -273,7 +288,7 @@ fn wrong_variables_are_problems_named_by_the_variable() {
             "hush",
             "did you mean POSTERN_KAFKA__BOOTSTRAP_SERVERS?",
         ),
-        ("POSTERN_SPOOL__DIR", "hush", "names no key"),
+        ("POSTERN_RENEW__EVERY", "hush", "names no key"),
         ("POSTERN_DENY__TENANT", "hush", "names no key"),
         ("POSTERN_SERVER__", "hush", "names no key"),
         ("POSTERN_LIMITS__ITEMS", "hush", "from 1 to 2000"),

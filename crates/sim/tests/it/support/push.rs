@@ -113,6 +113,9 @@ fn read(message: &Message, push: &Push) -> Found {
     let structured =
         attribute("content-type").is_some_and(|t| t.starts_with("application/cloudevents"));
     let event = structured || message.attributes.keys().any(|name| name.starts_with("ce-"));
+    if !event && !push.wrapped && !is_shaped(&message.data) {
+        return Err(Reason::UnreadableBody);
+    }
     let mut said = if event {
         assert_eq!(push.feed, Feed::Workspace);
         workspace(message, structured, push.tenant.as_deref()).ok_or(Reason::UnusableItem)?
@@ -132,6 +135,23 @@ fn read(message: &Message, push: &Push) -> Found {
 struct Gmail {
     email_address: String,
     history_id: Box<RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Shape {
+    email_address: Option<Value>,
+    history_id: Option<Value>,
+}
+
+/// Whether the members of a notification come once, and as what they are.
+fn is_shaped(data: &[u8]) -> bool {
+    let Ok(Shape { email_address, history_id }) = serde_json::from_slice(data) else {
+        return false;
+    };
+    let number = history_id.as_ref().is_some_and(Value::is_number);
+    let text = |value: Option<Value>| value.is_none_or(|value| value.is_string());
+    text(email_address) && (number || text(history_id))
 }
 
 fn gmail(message: &Message, tenant: Option<&str>) -> Option<Said> {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::de::{IgnoredAny, MapAccess};
 
 use crate::json::{Faults, Json, Members, Name, Text};
-use crate::provider::google::envelope::Attributes;
+use crate::provider::google::envelope::{Attributes, Unfit};
 use crate::time::UnixMillis;
 
 /// Where a subscription's and a file's names begin.
@@ -38,17 +38,27 @@ fn is_structured(attributes: &Attributes) -> bool {
 }
 
 impl Event {
-    /// Reads the CloudEvent of a message; `None` for what is none.
-    pub(in crate::provider::google) fn read(attributes: &Attributes, data: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(data).ok()?;
+    /// Reads the CloudEvent of a message.
+    ///
+    /// What is read is the event itself in structured mode, and the event's data in binary mode: faults of its top level,
+    /// and no others, make it unreadable. No data at all is no fault of a binary event.
+    pub(in crate::provider::google) fn read(
+        attributes: &Attributes,
+        data: &[u8],
+    ) -> Result<Self, Unfit> {
+        let text = std::str::from_utf8(data).map_err(|_| Unfit::Unreadable)?;
         if is_structured(attributes) {
             return match serde_json::from_str(text) {
+                Ok(Json::Object(Said { faulty: true, .. })) => Err(Unfit::Unreadable),
                 Ok(Json::Object(said)) => Self::of(said),
-                _ => None,
+                _ => Err(Unfit::Unreadable),
             };
         }
         let attribute = |name: &str| attributes.get(name).map(|text| Cow::Borrowed(text.as_str()));
-        let data = if text.is_empty() { Json::Null } else { serde_json::from_str(text).ok()? };
+        let data = match text {
+            "" => Json::Null,
+            text => serde_json::from_str(text).map_err(|_| Unfit::Unreadable)?,
+        };
         let mut said = Said {
             r#type: attribute("ce-type"),
             source: attribute("ce-source"),
@@ -57,22 +67,22 @@ impl Event {
         };
         // A CloudEvent may carry any JSON; only of an object there is something to take.
         takes(&mut said.data, data);
-        Self::of(said)
+        if said.data.faulty { Err(Unfit::Unreadable) } else { Self::of(said) }
     }
 
-    fn of(said: Said<'_>) -> Option<Self> {
+    fn of(said: Said<'_>) -> Result<Self, Unfit> {
         let Data { faulty, subscription, file } = said.data;
-        if said.faulty || faulty {
-            return None;
+        if faulty || subscription.faulty || file.faulty {
+            return Err(Unfit::Unusable);
         }
-        let r#type = given(said.r#type)?;
+        let r#type = given(said.r#type).ok_or(Unfit::Unusable)?;
         let subject = given(said.subject);
         let named = subscription.name.and_then(|name| id(&name, "subscriptions/"));
         let of_source = || said.source.and_then(|source| id(&source, SUBSCRIPTIONS));
         let of_subject = || subject.as_deref().and_then(|subject| id(subject, FILES));
         let file = [file.id, file.file_id, file.file_id_snake].into_iter().find_map(given);
         let expires = given(subscription.expires).or_else(|| given(subscription.expires_snake));
-        Some(Self {
+        Ok(Self {
             r#type,
             subscription: named.or_else(of_source),
             file: file.or_else(of_subject),
@@ -115,6 +125,7 @@ struct Said<'b> {
 
 #[derive(Default)]
 struct Data<'b> {
+    /// Its own members are at fault; what is wrong inside of them, they say.
     faulty: bool,
     subscription: SubscriptionData<'b>,
     file: FileData<'b>,
@@ -171,12 +182,10 @@ impl<'b> Members<'b> for Data<'b> {
                 "subscription" => {
                     faults.see(0);
                     faults.add(!takes(&mut data.subscription, map.next_value()?));
-                    faults.add(data.subscription.faulty);
                 }
                 "file" => {
                     faults.see(1);
                     faults.add(!takes(&mut data.file, map.next_value()?));
-                    faults.add(data.file.faulty);
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }

@@ -1,0 +1,142 @@
+//! How fast is the spool beside a bare write-and-fdatasync loop, and beside a kept library, in the same minute?
+//!
+//! `cargo run --release -p postern-spool --example throughput [directory [seconds]]`
+
+#![allow(clippy::print_stdout, reason = "it prints a table")]
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use postern_core::batch::Batch;
+use postern_core::time::UnixMillis;
+use postern_spool::{Settings, Spool};
+use prometheus::Registry;
+
+/// Bytes of a record's value: a Graph event.
+const VALUE: usize = 1_024;
+const ROUNDS: usize = 3;
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let base = arguments.next().unwrap_or_else(|| ".".to_owned());
+    let seconds = arguments.next().map_or(Ok(2), |text| text.parse())?;
+    let time = Duration::from_secs(seconds);
+    println!(
+        "medians of {ROUNDS} rounds of {seconds} s in turn, records of {VALUE} bytes, on {base}"
+    );
+    println!(
+        "{:>6} {:>7} {:>11} {:>9} {:>9} {:>7}",
+        "batch", "what", "records/s", "p50 ms", "p99 ms", "ratio"
+    );
+    for batch in [1, 16, 128, 512] {
+        let mut rows = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..ROUNDS {
+            let dir = tempfile::tempdir_in(&base)?;
+            rows[0].push(bare(dir.path(), batch, time)?);
+            rows[1].push(redb(dir.path(), batch, time)?);
+            rows[2].push(spool(dir.path(), batch, time)?);
+        }
+        let bare = median(&mut rows[0]).0;
+        for (what, row) in ["bare", "redb", "spool"].into_iter().zip(&mut rows) {
+            let (rate, p50, p99) = median(row);
+            let ratio = rate / bare;
+            println!("{batch:>6} {what:>7} {rate:>11.0} {p50:>9.2} {p99:>9.2} {ratio:>7.2}");
+        }
+    }
+    Ok(())
+}
+
+/// Records a second, and the median and 99th percentile of how long one waited, in milliseconds.
+type Row = (f64, f64, f64);
+
+fn median(rows: &mut [Row]) -> Row {
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    rows[rows.len() / 2]
+}
+
+fn row(records: usize, took: Duration, mut waits: Vec<Duration>) -> Row {
+    waits.sort();
+    let at =
+        |share: usize| waits[(waits.len() * share / 100).min(waits.len() - 1)].as_secs_f64() * 1e3;
+    (records as f64 / took.as_secs_f64(), at(50), at(99))
+}
+
+/// Runs `commit` again and again.
+fn commits(batch: usize, time: Duration, mut commit: impl FnMut() -> Result<()>) -> Result<Row> {
+    let (began, mut waits) = (Instant::now(), Vec::new());
+    while began.elapsed() < time {
+        let one = Instant::now();
+        commit()?;
+        waits.push(one.elapsed());
+    }
+    Ok(row(waits.len() * batch, began.elapsed(), waits))
+}
+
+fn bare(dir: &Path, batch: usize, time: Duration) -> Result<Row> {
+    let mut file = File::create(dir.join("bare"))?;
+    let bytes = vec![b'x'; batch * (VALUE + 60)];
+    commits(batch, time, || {
+        file.write_all(&bytes)?;
+        Ok(file.sync_data()?)
+    })
+}
+
+fn redb(dir: &Path, batch: usize, time: Duration) -> Result<Row> {
+    const TABLE: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("spool");
+    let database = redb::Database::create(dir.join("redb"))?;
+    let (value, mut next) = (vec![b'x'; VALUE], 0);
+    commits(batch, time, || {
+        let transaction = database.begin_write()?;
+        {
+            let mut table = transaction.open_table(TABLE)?;
+            for _ in 0..batch {
+                table.insert(next, value.as_slice())?;
+                next += 1;
+            }
+        }
+        Ok(transaction.commit()?)
+    })
+}
+
+/// As many requests at a time as the others have records in a commit, each waiting for its own answer.
+fn spool(dir: &Path, batch: usize, time: Duration) -> Result<Row> {
+    let settings = Settings { dir: dir.join("spool"), max_bytes: 64 << 30 };
+    let (spool, _drain) = Spool::open(&settings, &Registry::new(), || UnixMillis(0))?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let began = Instant::now();
+    let waits = runtime.block_on(async {
+        let mut requests = tokio::task::JoinSet::new();
+        for _ in 0..batch {
+            let spool = spool.clone();
+            requests.spawn(async move {
+                let (record, mut waits) = (record()?, Vec::new());
+                while began.elapsed() < time {
+                    let one = Instant::now();
+                    spool.append(&record, one + Duration::from_secs(10)).await?;
+                    waits.push(one.elapsed());
+                }
+                anyhow::Ok(waits)
+            });
+        }
+        let mut all = Vec::new();
+        while let Some(waits) = requests.join_next().await {
+            all.extend(waits??);
+        }
+        anyhow::Ok(all)
+    })?;
+    Ok(row(waits.len(), began.elapsed(), waits))
+}
+
+/// A batch of one record.
+fn record() -> Result<Batch> {
+    let mut stored = vec![1, 1, 0, 0, 0, 0];
+    for part in [&b"org_acme/user_1"[..], &[b'x'; VALUE]] {
+        stored.write_all(&u32::try_from(part.len())?.to_le_bytes())?;
+        stored.write_all(part)?;
+    }
+    stored.write_all(&0_u32.to_le_bytes())?;
+    Ok(Batch::from_stored(&stored)?)
+}
