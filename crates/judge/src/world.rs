@@ -201,6 +201,13 @@ impl World {
         }
     }
 
+    /// How late the machine itself was in the span: its echo in the minute before the end, or its disk, which the ledger
+    /// syncs as often as a spool would.
+    pub(crate) fn lag(&self, from: Instant, to: Instant) -> Duration {
+        let disk = if self.spool { self.oracle.slowest_sync(from, to) } else { Duration::ZERO };
+        self.echo.lag_before(to).max(disk)
+    }
+
     /// All answers so far.
     pub(crate) fn answers(&self) -> Answers {
         Answers::new(self.oracle.answers())

@@ -156,7 +156,7 @@ pub(crate) fn sync_dawdles(context: Context) -> Row {
     let p99 = answers.quantile(0.99);
     let (good, all) = (answers.good(), answers.answered());
     world.note(format!("syncs of 500 ms: {good} of {all} answers a 2xx, p99 {} ms", millis(p99)));
-    let limit = SLOW + world.echo.lag_before(Instant::now());
+    let limit = SLOW + world.lag(from, Instant::now());
     world
         .require(p99 <= limit && good > 0, || format!("p99 {p99:?}, {good} a 2xx, on a slow disk"));
     shim.order(Order::True);

@@ -13,8 +13,10 @@ use crate::world::{Plan, World, spool_folder};
 
 const MIB: u64 = 1 << 20;
 
-/// 128 MiB, the broker stands still, and far more senders with large bodies than there is room for, for ten minutes.
+/// 128 MiB, the broker stands still, and far more senders with large bodies than there is room for: for ten minutes with
+/// a spool, for four without.
 pub(crate) fn memory(context: Context, spool: bool) -> Row {
+    let rounds = if spool { 10 } else { 4 };
     let cap = MemoryCap::new(128 * MIB);
     let folder = spool_folder();
     let spool = spool.then_some((folder.as_path(), "256MiB"));
@@ -30,7 +32,7 @@ pub(crate) fn memory(context: Context, spool: bool) -> Row {
     traffic.mix.items = 100..=300;
     (traffic.mix.slow, traffic.mix.slow_for) = (0.7, Duration::from_millis(1_200));
     world.busy(traffic);
-    let rounds = context.size(10, 1);
+    let rounds = context.size(rounds, 1);
     let mut largest = 0;
     for round in 1..=rounds {
         thread::sleep(Duration::from_secs(4));
