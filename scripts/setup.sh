@@ -3,6 +3,7 @@
 #
 # setup.sh build   what `make run` needs: a C compiler, OpenSSL's headers, root certificates, Rust
 # setup.sh test    also what the tests need: a JDK, Maven (a real Kafka, the Java consumer), Python
+# setup.sh faults what the fault experiments need: as the tests, a balancer, file systems, a clock, another gateway
 #
 # Installs only what is missing. Debian packages come from apt, through sudo when not root.
 set -euo pipefail
@@ -10,6 +11,7 @@ cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES=(build-essential pkg-config libssl-dev ca-certificates)
 TEST_PACKAGES=(default-jdk-headless maven python3 python3-venv)
+FAULT_PACKAGES=(haproxy faketime e2fsprogs mount util-linux)
 
 say() { printf 'set-up: %s\n' "$*"; }
 fail() {
@@ -30,6 +32,11 @@ present() {
     default-jdk-headless) command -v java && [ "$(javac -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p')" -ge 17 ] ;;
     maven) command -v mvn ;;
     python3) python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ;;
+    haproxy) command -v haproxy || [ -x /usr/sbin/haproxy ] ;;
+    faketime) [ -n "$(find /usr/lib /usr/lib64 -name libfaketimeMT.so.1 -print -quit)" ] ;;
+    e2fsprogs) command -v mkfs.ext4 || [ -x /sbin/mkfs.ext4 ] ;;
+    mount) command -v mount && command -v umount ;;
+    util-linux) command -v setpriv && command -v prlimit ;;
     python3-venv) python3 -c 'import venv, ensurepip' ;;
     *) return 1 ;;
     esac >/dev/null 2>&1
@@ -101,6 +108,12 @@ test)
     examples/python/run.sh --set-up
     examples/java/run.sh --set-up
     ;;
-*) fail "usage: scripts/setup.sh build|test" ;;
+faults)
+    system_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${FAULT_PACKAGES[@]}"
+    toolchain
+    scripts/kafka-jars.sh
+    scripts/peer.sh
+    ;;
+*) fail "usage: scripts/setup.sh build|test|faults" ;;
 esac
 say "everything is there"

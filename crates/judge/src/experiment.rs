@@ -7,6 +7,7 @@ mod disk;
 mod fatal;
 mod limits;
 mod model;
+mod peer;
 mod postern;
 mod rolling;
 
@@ -41,6 +42,11 @@ impl Experiment {
         run: fn(Context) -> Row,
     ) -> Self {
         Self { name, number, what, short: false, peer: false, run }
+    }
+
+    const fn of_peer(mut self) -> Self {
+        self.peer = true;
+        self
     }
 
     const fn in_short(mut self) -> Self {
@@ -141,6 +147,12 @@ pub(crate) const ALL: &[Experiment] = &[
         limits::descriptors,
     ),
     Experiment::new(22, "clock-steps", "the wall clock steps by up to a day", clock::steps),
+    Experiment::new(1, "peer-killed", "mq-bridge: SIGKILL at random instants", peer::killed)
+        .of_peer(),
+    Experiment::new(2, "peer-broker-killed", "mq-bridge: the broker killed", peer::broker_killed)
+        .of_peer(),
+    Experiment::new(4, "peer-broker-paused", "mq-bridge: the broker paused", peer::broker_paused)
+        .of_peer(),
 ];
 
 /// The seed of one experiment of a run: another one for each, all from one number.

@@ -77,11 +77,11 @@ fn judge(run: &Run) -> Result<bool> {
         if let Some(file) = &run.json {
             table::write_json(file, seed, &rows)?;
         }
+        if let Some(file) = &run.markdown {
+            table::write_markdown(file, &rows)?;
+        }
     }
     writeln!(io::stdout(), "{}", table::text(&rows))?;
-    if let Some(file) = &run.markdown {
-        table::write_markdown(file, seed, &rows)?;
-    }
     Ok(rows.iter().all(verdict::Row::is_fine))
 }
 

@@ -78,14 +78,13 @@ pub(crate) fn write_json(file: &Path, seed: u64, rows: &[Row]) -> Result<()> {
 
 /// Writes the table as Markdown. Rows of experiments that were not run now stay as they were: they lie beside the table
 /// as JSON.
-pub(crate) fn write_markdown(file: &Path, seed: u64, rows: &[Row]) -> Result<()> {
+pub(crate) fn write_markdown(file: &Path, rows: &[Row]) -> Result<()> {
     let beside = file.with_extension("json");
     let mut all: Rows = match fs::read(&beside) {
         Ok(text) => serde_json::from_slice(&text)
             .with_context(|| format!("{} is not what a run wrote; remove it", beside.display()))?,
         Err(_) => Rows::default(),
     };
-    let _ = seed;
     for row in rows {
         all.rows.retain(|old| old.experiment != row.experiment);
         all.rows.push(row.clone());

@@ -56,6 +56,8 @@ pub(crate) struct World {
     spool: bool,
     /// What is quarantined because no topic takes its size counts as kept.
     pub(crate) with_aside: bool,
+    /// What is audited.
+    audited: Vec<String>,
     auditor: Option<Auditor>,
     load: Option<Load>,
     notes: Vec<String>,
@@ -86,9 +88,28 @@ impl World {
     pub(crate) fn new(context: &Context, plan: &Plan<'_>) -> Self {
         let kafka = Kafka::start(&plan.kafka);
         let topics = kafka.new_topics();
+        let audited = topics.all().map(str::to_owned).to_vec();
+        Self::around(context, plan, (kafka, topics), (Shape::Events, audited))
+    }
+
+    /// The same for another receiver, which writes bodies into one topic.
+    pub(crate) fn of_peer(context: &Context, topic: &str) -> Self {
+        let plan = Plan::plain();
+        let kafka = Kafka::start(&plan.kafka);
+        let topics = Topics::named();
+        kafka.create_topic(topic, 3, &[]);
+        Self::around(context, &plan, (kafka, topics), (Shape::Bodies, vec![topic.to_owned()]))
+    }
+
+    fn around(
+        context: &Context,
+        plan: &Plan<'_>,
+        (kafka, topics): (Kafka, Topics),
+        (shape, audited): (Shape, Vec<String>),
+    ) -> Self {
         let (public, admin) = (free_port(), free_port());
         let config = configure(&kafka, &topics, (public, admin), plan.spool);
-        let oracle = Arc::new(Oracle::new(Shape::Events));
+        let oracle = Arc::new(Oracle::new(shape));
         let mut world = Self {
             seed: context.seed,
             name: context.name,
@@ -102,6 +123,7 @@ impl World {
             admin,
             postern: None,
             with_aside: false,
+            audited,
             auditor: None,
             load: None,
             notes: Vec::new(),
@@ -113,7 +135,8 @@ impl World {
 
     /// Starts reading the topics; before and after a topic is made anew.
     pub(crate) fn audit(&mut self) {
-        self.auditor = Some(Auditor::start(&self.kafka, &self.topics.all(), &self.oracle));
+        let topics: Vec<_> = self.audited.iter().map(String::as_str).collect();
+        self.auditor = Some(Auditor::start(&self.kafka, &topics, &self.oracle));
     }
 
     /// Reads what there is to its end, and no further.

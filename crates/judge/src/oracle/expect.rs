@@ -57,7 +57,6 @@ pub(crate) enum Shape {
     /// One CloudEvent a notification, as postern's contract has it.
     Events,
     /// The body of each request as it came, in one topic: what a plain bridge does.
-    #[allow(dead_code, reason = "the peer that writes so is not among the experiments yet")]
     Bodies,
 }
 
