@@ -63,12 +63,14 @@ pub(crate) const ALL: &[Experiment] = &[
     .in_short(),
     Experiment::new(1, "kill-postern-spool", "the same, with a spool", |c| {
         postern::killed(c, true)
-    }),
+    })
+    .in_short(),
     Experiment::new(2, "kill-broker", "SIGKILL of the only broker, and its return", |c| {
         broker::killed(c, false)
     })
     .in_short(),
-    Experiment::new(2, "kill-broker-spool", "the same, with a spool", |c| broker::killed(c, true)),
+    Experiment::new(2, "kill-broker-spool", "the same, with a spool", |c| broker::killed(c, true))
+        .in_short(),
     Experiment::new(3, "pause-broker-spool", "SIGSTOP of the only broker, with a spool", |c| {
         broker::paused(c, true)
     })
@@ -89,7 +91,8 @@ pub(crate) const ALL: &[Experiment] = &[
     ),
     Experiment::new(6, "disk-full-ext4", "the spool on 32 MiB of ext4, written full twice", |c| {
         disk::full(c, Kind::Ext4)
-    }),
+    })
+    .in_short(),
     Experiment::new(
         7,
         "sync-fails",
