@@ -12,6 +12,8 @@ use super::schema::Kind;
 
 /// How long one answer of the broker may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What [`Reader::take`] holds at most: some megabytes.
+const MOST_TAKEN: usize = 1_000;
 
 /// How the records of the events and lifecycle topics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +194,16 @@ impl Reader {
             self.poll();
         }
         &self.records
+    }
+
+    /// Takes out what was read so far and what comes within `limit`; empty where nothing does, a broker that is away
+    /// included.
+    pub fn take(&mut self, limit: Duration) -> Vec<Record> {
+        let end = Instant::now() + limit;
+        while Instant::now() < end && self.records.len() < MOST_TAKEN {
+            self.poll();
+        }
+        std::mem::take(&mut self.records)
     }
 
     /// Reads all that the topic holds at this moment.
