@@ -12,6 +12,7 @@ pub mod time;
 
 pub mod claims;
 pub mod key_ring;
+mod proven;
 pub mod reason;
 pub mod trust;
 

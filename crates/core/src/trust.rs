@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::claims::Claims;
 use crate::key_ring::{self, KeyRing};
+use crate::proven::Proven;
 use crate::reason::Reason;
 use crate::secret::Secret;
 use crate::service::Service;
@@ -17,6 +18,7 @@ use crate::time::Day;
 #[derive(Debug, Default)]
 pub struct Trust {
     ring: Option<KeyRing>,
+    proven: Proven,
     static_secrets: Vec<StaticSecret>,
     deny: Deny,
 }
@@ -57,7 +59,7 @@ impl Trust {
     /// Puts keys, static secrets and the deny list together.
     #[must_use]
     pub fn new(ring: Option<KeyRing>, static_secrets: Vec<StaticSecret>, deny: Deny) -> Self {
-        Self { ring, static_secrets, deny }
+        Self { ring, proven: Proven::default(), static_secrets, deny }
     }
 
     /// The key ring, if there is one.
@@ -114,7 +116,7 @@ impl Trust {
             return Ok(claims);
         }
         match &self.ring {
-            Some(ring) => ring.prove(service, echoed).map(Arc::new),
+            Some(ring) => self.proven.claims(service, echoed, || ring.prove(service, echoed)),
             None => Err(key_ring::without_ring(echoed)),
         }
     }

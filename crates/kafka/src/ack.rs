@@ -1,10 +1,11 @@
 //! When is a whole request acknowledged? One completion for all its records, driven by the delivery callback.
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Instant;
 
+use atomic_waker::AtomicWaker;
 use postern_core::publish::PublishError;
-use tokio::sync::Notify;
 
 /// At least one record can never be taken.
 const REFUSED: u8 = 1;
@@ -19,7 +20,8 @@ pub(crate) struct Ack {
     pub(crate) sent: Instant,
     remaining: AtomicUsize,
     faults: AtomicU8,
-    done: Notify,
+    /// Of the request's task; there is one.
+    waiter: AtomicWaker,
 }
 
 impl Ack {
@@ -29,7 +31,7 @@ impl Ack {
             sent,
             remaining: AtomicUsize::new(records),
             faults: AtomicU8::new(0),
-            done: Notify::new(),
+            waiter: AtomicWaker::new(),
         }
     }
 
@@ -52,7 +54,7 @@ impl Ack {
         let decided = fault == FAILED && before & FAILED == 0;
         let last = self.remaining.fetch_sub(1, Ordering::AcqRel) == 1;
         if decided || last {
-            self.done.notify_one();
+            self.waiter.wake();
         }
         decided
     }
@@ -75,12 +77,12 @@ impl Ack {
 
     /// Waits for [`Ack::outcome`]. For one waiter.
     pub(crate) async fn wait(&self) -> Result<(), PublishError> {
-        loop {
-            if let Some(outcome) = self.outcome() {
-                return outcome;
-            }
-            self.done.notified().await;
-        }
+        std::future::poll_fn(|context| {
+            // Before the look: what settles behind it wakes.
+            self.waiter.register(context.waker());
+            self.outcome().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 }
 

@@ -147,7 +147,8 @@ impl<'b, T: Deserialize<'b>> Visitor<'b> for List<'_, T> {
     }
 
     fn visit_seq<A: SeqAccess<'b>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
-        let mut items = Vec::new();
+        // Most deliveries hold one item, and a `Vec` would begin with room for four.
+        let mut items = Vec::with_capacity(1);
         while let Some(item) = seq.next_element()? {
             if items.len() == self.max {
                 *self.too_many = true;
