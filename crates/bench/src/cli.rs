@@ -68,7 +68,7 @@ pub(crate) struct Options {
 pub(crate) enum Part {
     /// postern beside the others.
     Compare,
-    /// A bare write-and-fdatasync loop: the floor of the spool.
+    /// A bare write-and-fdatasync loop, and postern with a spool while Kafka is away.
     Disk,
     /// postern's cost as items, tenants, connections and bodies grow.
     Growth,

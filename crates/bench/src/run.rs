@@ -9,7 +9,7 @@ use crate::cli::{Options, Part};
 use crate::kafka::Broker;
 use crate::report::Report;
 use crate::world::World;
-use crate::{compare, disk, growth, note, plot};
+use crate::{compare, disk, growth, note, plot, spooled};
 
 /// Does what the options name and prints the tables.
 ///
@@ -26,6 +26,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     if parts.contains(&Part::Disk) {
         let record = world.sample()?.value;
         report.commits = disk::run(record.as_bytes(), options.seconds(), &world.disk)?;
+        report.commits.extend(spooled::run(record.len(), options.seconds(), &world)?);
+        report.commits.sort_by_key(|commit| commit.batch);
     }
     if parts.contains(&Part::Growth) {
         report.points = growth::run(options.rounds(), options.seconds(), &world)?;

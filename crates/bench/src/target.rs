@@ -3,7 +3,7 @@
 pub(crate) mod bare_hyper;
 pub(crate) mod bare_librdkafka;
 mod mq_bridge;
-mod postern;
+pub(crate) mod postern;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
