@@ -31,7 +31,7 @@ struct Row {
     connections: usize,
     /// The median of each figure on its own.
     median: Sample,
-    /// CPU a request against bare hyper plus bare librdkafka of as many records.
+    /// CPU a request against bare hyper plus bare librdkafka for each of its records.
     cpu_to_bare: Option<f64>,
     /// CPU a request against mq-bridge.
     cpu_to_mq_bridge: Option<f64>,
@@ -53,9 +53,9 @@ impl Report {
         let row = |(&(connections, target), rounds): (&(usize, Target), &Vec<Sample>)| {
             let own = medians(rounds);
             let bare = median(connections, Target::Hyper)
-                .zip(median(connections, target.bare_kafka()))
+                .zip(median(connections, Target::Librdkafka))
                 .filter(|_| target.is_postern() || target == Target::MqBridge)
-                .map(|(hyper, kafka)| own.cpu / (hyper.cpu + kafka.cpu));
+                .map(|(hyper, kafka)| own.cpu / (hyper.cpu + target.records() as f64 * kafka.cpu));
             let other = median(connections, Target::MqBridge).filter(|_| target.is_postern());
             let to = |figure: fn(&Sample) -> f64| {
                 other.as_ref().map(|other| figure(&own) / figure(other))
@@ -99,7 +99,7 @@ impl Report {
             "MiB loaded",
             "load CPU us",
             "load busy",
-            "CPU : (a)+(b)",
+            "CPU : (a)+n(b)",
             "CPU : (c)",
             "req/s : (c)",
             "p50 : (c)",

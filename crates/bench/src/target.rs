@@ -104,12 +104,6 @@ impl Target {
     pub(crate) fn is_postern(self) -> bool {
         matches!(self, Self::Graph | Self::Graph10 | Self::Gmail | Self::Calendar)
     }
-
-    /// The bare librdkafka that a request of it is compared with.
-    #[must_use]
-    pub(crate) fn bare_kafka(self) -> Self {
-        if self.records() == 10 { Self::Librdkafka10 } else { Self::Librdkafka }
-    }
 }
 
 /// A server to load.
