@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 CARGO_DENY := 0.20.2
 
-.PHONY: help run test check fmt bench kafka tidy clean
+.PHONY: help run test check fmt bench faults kafka tidy clean
 
 help: ## lists these commands
 	@echo 'postern: make COMMAND'
@@ -27,6 +27,9 @@ test: ## sets everything up, then runs every check and every test (with a real K
 	@cargo test --workspace --locked --no-fail-fast
 	@echo 'test: cargo bench -p postern-edge --bench counts (instructions and allocations, not times)'
 	@cargo bench --locked -p postern-edge --bench counts
+	@echo 'test: the short form of make faults'
+	@cargo build --locked -p postern -p postern-judge
+	@$${CARGO_TARGET_DIR:-target}/debug/judge run --short
 	@echo 'test: everything passed'
 
 check: ## format, lints and what must be absent, without a test
@@ -50,6 +53,12 @@ bench: ## what a notification costs, beside hyper, librdkafka and mq-bridge; als
 
 kafka: ## a real Kafka for development on 127.0.0.1:9092 (needs Java and Maven)
 	@exec deploy/kafka-dev.sh
+
+faults: ## kills, pauses and starves real processes under load; writes FAULTS.md; ARGS='kill-postern --seed 7'
+	@scripts/setup.sh faults
+	@echo 'faults: building the release (the first time takes some minutes)'
+	@cargo build --release --locked -p postern -p postern-judge
+	@exec $${CARGO_TARGET_DIR:-target}/release/judge run --markdown FAULTS.md $(ARGS)
 
 tidy: ## licences, bans and sources of all dependencies (installs cargo-deny)
 	@scripts/tidy.sh $(CARGO_DENY)

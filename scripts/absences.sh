@@ -63,6 +63,7 @@ for name in postern-core postern-edge postern-kafka; do
     has postern "$name"
     lacks postern-sim "$name"
     lacks postern-rig "$name"
+    lacks postern-judge "$name"
 done
 # And nothing of theirs ships.
 lacks postern postern-rig

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Where does the gateway come from that `make bench` compares postern with? From pip, into target/mq-bridge, once.
+# Where does the gateway come from that `make bench` and `make faults` compare postern with? From pip, into target/mq-bridge, once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,13 +10,13 @@ venv=${CARGO_TARGET_DIR:-$PWD/target}/mq-bridge
 if cmp -s "$wanted" "$venv/requirements.txt"; then
     exit 0
 fi
-echo "bench: installing $(cat "$wanted") into a virtual environment (once)"
+echo "mq-bridge: installing $(cat "$wanted") into a virtual environment (once)"
 python3 -m venv --clear "$venv" || {
-    echo "bench: no virtual environment; 'make bench' installs what it takes, or: apt-get install python3-venv" >&2
+    echo "mq-bridge: no virtual environment; 'make bench' installs what it takes, or: apt-get install python3-venv" >&2
     exit 1
 }
 "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted" || {
-    echo "bench: pip could not install it (its words are above): is the network there?" >&2
+    echo "mq-bridge: pip could not install it (its words are above): is the network there?" >&2
     exit 1
 }
 cp "$wanted" "$venv/requirements.txt"

@@ -4,6 +4,7 @@
 # setup.sh build   what `make run` needs: a C compiler, OpenSSL's headers, root certificates, Rust
 # setup.sh test    also what the tests need: a JDK, Maven (a real Kafka, the Java consumer), Python, valgrind
 # setup.sh bench   what the benchmark needs: as the tests, and the gateway that it compares with
+# setup.sh faults  what the fault experiments need: as the benchmark, a balancer, file systems, a clock
 #
 # Installs only what is missing. Debian packages come from apt, through sudo when not root.
 set -euo pipefail
@@ -11,6 +12,7 @@ cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES=(build-essential pkg-config libssl-dev ca-certificates)
 TEST_PACKAGES=(default-jdk-headless maven python3 python3-venv valgrind)
+FAULT_PACKAGES=(haproxy faketime e2fsprogs mount util-linux)
 
 say() { printf 'set-up: %s\n' "$*"; }
 fail() {
@@ -32,6 +34,11 @@ present() {
     maven) command -v mvn ;;
     valgrind) command -v valgrind ;;
     python3) python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ;;
+    haproxy) command -v haproxy || [ -x /usr/sbin/haproxy ] ;;
+    faketime) [ -n "$(find /usr/lib /usr/lib64 -name libfaketimeMT.so.1 -print -quit)" ] ;;
+    e2fsprogs) command -v mkfs.ext4 || [ -x /sbin/mkfs.ext4 ] ;;
+    mount) command -v mount && command -v umount ;;
+    util-linux) command -v setpriv && command -v prlimit ;;
     python3-venv) python3 -c 'import venv, ensurepip' ;;
     *) return 1 ;;
     esac >/dev/null 2>&1
@@ -109,6 +116,12 @@ bench)
     scripts/kafka-jars.sh
     scripts/mq-bridge.sh
     ;;
-*) fail "usage: scripts/setup.sh build|test|bench" ;;
+faults)
+    system_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${FAULT_PACKAGES[@]}"
+    toolchain
+    scripts/kafka-jars.sh
+    scripts/mq-bridge.sh
+    ;;
+*) fail "usage: scripts/setup.sh build|test|bench|faults" ;;
 esac
 say "everything is there"

@@ -176,3 +176,16 @@ fn a_record_that_breaks_the_contract_is_found() {
     let read = std::panic::catch_unwind(|| read_all(kafka, &topics.events));
     assert!(read.is_err(), "a record with no header and no attribute passes");
 }
+
+#[test]
+fn the_right_to_write_is_taken_and_given_back() {
+    let kafka = Kafka::start(&Options::with_access_rules());
+    kafka.create_topic("rig-access", 1, &[]);
+    produce(&kafka, "rig-access", &["before"]);
+    kafka.deny_writes();
+    // This producer asks nobody what became of its record: the topic tells.
+    produce(&kafka, "rig-access", &["between"]);
+    kafka.allow_writes();
+    produce(&kafka, "rig-access", &["behind"]);
+    assert_eq!(values(&kafka, "rig-access"), ["before", "behind"]);
+}

@@ -12,6 +12,8 @@ use super::schema::Kind;
 
 /// How long one answer of the broker may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What [`Reader::take`] holds at most: some megabytes.
+const MOST_TAKEN: usize = 1_000;
 
 /// How the records of the events and lifecycle topics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,12 +196,21 @@ impl Reader {
         &self.records
     }
 
+    /// Takes out what was read so far and what comes within `limit`; empty where nothing does, a broker that is away
+    /// included.
+    pub fn take(&mut self, limit: Duration) -> Vec<Record> {
+        let end = Instant::now() + limit;
+        while Instant::now() < end && self.records.len() < MOST_TAKEN {
+            self.poll();
+        }
+        std::mem::take(&mut self.records)
+    }
+
     /// Reads all that the topic holds at this moment.
     pub fn read_to_end(&mut self) -> &[Record] {
         let mut ends = Vec::new();
         for partition in 0..i32::try_from(self.positions.len()).expect("few") {
-            let marks = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE);
-            ends.push(marks.expect("the broker answers").1);
+            ends.push(self.end(partition));
         }
         let mut last = Instant::now();
         while self.positions.iter().zip(&ends).any(|(position, end)| position < end) {
@@ -209,6 +220,18 @@ impl Reader {
             assert!(last.elapsed() < PATIENCE, "{} is not read to its end", self.topic);
         }
         &self.records
+    }
+
+    /// Where a partition ends now. A broker that has just come back may not know yet that it leads.
+    fn end(&self, partition: i32) -> i64 {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE) {
+                Ok((_, end)) => return end,
+                Err(error) if Instant::now() >= until => panic!("{}: {error}", self.topic),
+                Err(_) => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
     }
 
     /// Reads one record if there is one.

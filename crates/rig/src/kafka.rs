@@ -1,5 +1,6 @@
 //! How does a test get a real Apache Kafka, and how does it take it away again?
 
+mod access;
 mod certificates;
 mod jars;
 mod node;

@@ -33,7 +33,19 @@ pub struct Finished {
 
 /// The command line of the real binary, with no `POSTERN_*` of the caller and a state folder of its own.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = spawn::command(place::postern());
+    command_under(&[], arguments)
+}
+
+/// The same, started by a program that replaces itself by it, such as `prlimit --nofile=256`.
+pub fn command_under(wrapper: &[&str], arguments: &[&str]) -> Command {
+    let mut command = match wrapper.split_first() {
+        None => spawn::command(place::postern()),
+        Some((program, rest)) => {
+            let mut command = spawn::command(program);
+            command.args(rest).arg(place::postern());
+            command
+        }
+    };
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("POSTERN_")) {
         command.env_remove(name);
     }
@@ -200,8 +212,17 @@ impl Postern {
     }
 
     fn spawn_with(config: &Config, prepare: impl FnOnce(&mut Command)) -> Process {
+        Self::spawn_under(config, &[], prepare)
+    }
+
+    /// Starts `serve` by a wrapper (see [`command_under`]) and does not wait.
+    pub fn spawn_under(
+        config: &Config,
+        wrapper: &[&str],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Process {
         let file = config.write();
-        let mut command = command(&["serve", "--log", "json", "--config"]);
+        let mut command = command_under(wrapper, &["serve", "--log", "json", "--config"]);
         command.arg(file);
         prepare(&mut command);
         Process::spawn(command)

@@ -1,17 +1,17 @@
 //! What is done under valgrind? Judging a notification, or answering its request, a number of times.
 
-use std::future::Future;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use postern_core::batch::Batch;
-use postern_core::delivery::{Delivery, Form, Route};
+use postern_core::delivery::{Delivery, Route};
+use postern_core::form::Form;
 use postern_core::key_ring::KeyRing;
 use postern_core::provider::google::PubsubSource;
 use postern_core::provider::google::oidc::{Bearer, KeySet, Verifier};
-use postern_core::publish::{Publish, PublishError};
+use postern_core::publish::{Circuit, Durable, Publish, PublishError};
 use postern_core::secret::Secret;
 use postern_core::service::Service;
 use postern_core::time::UnixMillis;
@@ -131,13 +131,13 @@ async fn answer(case: Case, rounds: u64) -> Result<(), String> {
 struct Free;
 
 impl Publish for Free {
-    fn publish(
-        &self,
-        batch: Batch,
-        _deadline: Instant,
-    ) -> impl Future<Output = Result<(), PublishError>> + Send {
-        black_box(&batch);
-        std::future::ready(Ok(()))
+    fn circuit(&self) -> Circuit {
+        Circuit::Closed
+    }
+
+    async fn publish(&self, batch: &Batch, _deadline: Instant) -> Result<Durable, PublishError> {
+        black_box(batch);
+        Ok(Durable::Kafka)
     }
 
     async fn quarantine(&self, _record: Batch, _deadline: Instant) -> Result<(), PublishError> {

@@ -107,7 +107,7 @@ impl Drop for Node {
 }
 
 /// Java on Kafka's class path, quick to start rather than quick to run.
-fn java(flags: &[&str], class: &str) -> Command {
+pub(super) fn java(flags: &[&str], class: &str) -> Command {
     let class_path = jars::class_path();
     let mut java = spawn::command(Path::new("java"));
     java.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]);

@@ -1,0 +1,162 @@
+//! Is a 2xx kept, and does every answer come in time, when the only broker dies or stands still?
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::postern::check_statuses;
+use crate::context::Context;
+use crate::dice::Dice;
+use crate::load::Traffic;
+use crate::verdict::{Row, millis};
+use crate::world::{Plan, World, spool_folder};
+
+/// Requests a second.
+const RATE: f64 = 200.0;
+const CONNECTIONS: usize = 48;
+/// With the breaker open 99 of 100 answers come within this.
+const FAST: Duration = Duration::from_millis(300);
+/// How soon the breaker has to be open.
+const OPEN: Duration = Duration::from_secs(5);
+/// After Kafka's return the spool is empty within this.
+const DRAINED: Duration = Duration::from_secs(60);
+/// And without a spool somebody gets a 2xx within this.
+const BACK: Duration = Duration::from_secs(15);
+
+/// SIGKILL of the broker, ten times for 30 s (once for 8 s in the short form).
+pub(crate) fn killed(context: Context, spool: bool) -> Row {
+    let (rounds, span) = context.size((10, Duration::from_secs(30)), (1, Duration::from_secs(8)));
+    outages(&context, spool, rounds, span, World::kill_broker, |world| world.kafka.restart())
+}
+
+/// SIGSTOP of the broker, five times for 60 s (once for 12 s in the short form).
+pub(crate) fn paused(context: Context, spool: bool) -> Row {
+    let (rounds, span) = context.size((5, Duration::from_secs(60)), (1, Duration::from_secs(12)));
+    outages(
+        &context,
+        spool,
+        rounds,
+        span,
+        |world| world.kafka.pause(),
+        |world| world.kafka.resume(),
+    )
+}
+
+impl World {
+    fn kill_broker(&self) {
+        self.kafka.kill9();
+    }
+}
+
+fn outages(
+    context: &Context,
+    with_spool: bool,
+    rounds: u32,
+    span: Duration,
+    begin: fn(&World),
+    end: fn(&World),
+) -> Row {
+    let folder = spool_folder();
+    let spool = with_spool.then_some((folder.as_path(), "1GiB"));
+    let mut world = World::new(context, &Plan { spool, ..Plan::plain() });
+    let mut dice = Dice::new(context.seed);
+    world.start();
+    world.busy(Traffic::new(context.seed, RATE, CONNECTIONS));
+    let mut slowest_return = Duration::ZERO;
+    for round in 1..=rounds {
+        thread::sleep(dice.span(Duration::from_secs(3), Duration::from_secs(6)));
+        let gone = Instant::now();
+        begin(&world);
+        let open = world.await_open(OPEN);
+        world.require(open.is_some(), || format!("round {round}: the breaker is not open"));
+        thread::sleep(span.saturating_sub(gone.elapsed()));
+        if !with_spool {
+            check_retry_after(&mut world);
+        }
+        let back = Instant::now();
+        if let Some(open) = open {
+            check_outage(&mut world, round, (gone, open, back), with_spool);
+        }
+        end(&world);
+        let took = await_return(&mut world, round, with_spool);
+        slowest_return = slowest_return.max(took);
+    }
+    thread::sleep(Duration::from_secs(3));
+    world.quiet();
+    let what = if with_spool { "the spool is empty" } else { "the first 2xx comes" };
+    world.note(format!(
+        "{rounds} outages of {} s; {what} at most {} ms after the return",
+        span.as_secs(),
+        millis(slowest_return)
+    ));
+    check_statuses(&mut world);
+    check_share(&mut world, with_spool);
+    world.judge()
+}
+
+/// What was sent and answered between the outage's begin and the breaker's opening, and after that.
+fn check_outage(
+    world: &mut World,
+    round: u32,
+    (gone, open, back): (Instant, Instant, Instant),
+    with_spool: bool,
+) {
+    let answers = world.answers();
+    let (all, fast) = (answers.within(gone, back), answers.within(open, back));
+    let (p99, good) = (fast.quantile(0.99), all.good());
+    world.say(&format!(
+        "round {round}: breaker open after {} ms; {} answers, {good} with a 2xx; once open p99 {} ms, slowest {} ms",
+        millis(open - gone),
+        all.answered(),
+        millis(p99),
+        millis(fast.slowest())
+    ));
+    let lag = world.lag(open, back);
+    world.require(p99 <= FAST + lag, || {
+        format!("round {round}: p99 {p99:?} with the breaker open, the machine's own lag {lag:?}")
+    });
+    world.require(fast.answered() > 0, || format!("round {round}: nobody was answered"));
+    if with_spool {
+        let refused = all.non_2xx();
+        world.require(refused == 0, || format!("round {round}: {refused} answers were no 2xx"));
+    } else {
+        // Sent after the broker stood still, answered before it went on: nobody can have acknowledged that.
+        world.require(good == 0, || {
+            format!("round {round}: {good} answers were a 2xx without Kafka")
+        });
+    }
+}
+
+/// A 503 says when to come back.
+fn check_retry_after(world: &mut World) {
+    let answer = world.probe();
+    let fine = matches!(&answer, Some((503, Some(after))) if after.parse::<u32>().is_ok());
+    world.require(fine, || {
+        format!("without Kafka a delivery got {answer:?}, not 503 with Retry-After")
+    });
+}
+
+/// Waits until the outage leaves no trace; how long that took.
+pub(super) fn await_return(world: &mut World, round: u32, with_spool: bool) -> Duration {
+    let back = Instant::now();
+    if with_spool {
+        let drained = world.await_drained(DRAINED);
+        world.require(drained.is_some(), || {
+            format!("round {round}: the spool is not empty in {DRAINED:?}")
+        });
+        return drained.unwrap_or(DRAINED);
+    }
+    postern_rig::eventually(BACK, || world.answers().first_2xx_since(back).is_some());
+    let first = world.answers().first_2xx_since(back);
+    world
+        .require(first.is_some(), || format!("round {round}: no 2xx in {BACK:?} after the return"));
+    first.map_or(BACK, |first| first - back)
+}
+
+/// With a spool hardly anybody is refused: one in a thousand at most.
+pub(super) fn check_share(world: &mut World, with_spool: bool) {
+    let answers = world.answers();
+    let (refused, all) = (answers.non_2xx(), answers.answered());
+    if with_spool {
+        world.require(refused * 1_000 <= all, || format!("{refused} of {all} answers were no 2xx"));
+    }
+}

@@ -1,0 +1,97 @@
+//! Is what a 2xx promised written down so that it survives the judge's own machine? Many lines, one sync.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postern_rig::scratch;
+use tokio::sync::oneshot;
+
+use super::expect::{Key, Known};
+
+/// Lines that wait for the disk, and who waits for them.
+type Order = (String, usize, oneshot::Sender<()>);
+
+/// An append-only file: `topic id hash sent acknowledged`, the times in microseconds since the start.
+pub(super) struct Ledger {
+    start: Instant,
+    path: PathBuf,
+    orders: mpsc::Sender<Order>,
+    synced: Arc<AtomicUsize>,
+    /// When each sync began, and how long it took.
+    syncs: Arc<Mutex<Vec<(Instant, Duration)>>>,
+}
+
+impl Ledger {
+    pub(super) fn create() -> Self {
+        let path = scratch::folder("ledger").join("acknowledged.txt");
+        let mut file = File::create(&path).expect("the target directory is writable");
+        let (orders, inbox) = mpsc::channel::<Order>();
+        let synced = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&synced);
+        let syncs = Arc::new(Mutex::new(Vec::new()));
+        let took = Arc::clone(&syncs);
+        thread::spawn(move || {
+            while let Ok(first) = inbox.recv() {
+                // Whoever came while the disk was busy shares the next sync.
+                let mut group = vec![first];
+                group.extend(inbox.try_iter());
+                for (lines, ..) in &group {
+                    file.write_all(lines.as_bytes()).expect("the ledger's disk has room");
+                }
+                let began = Instant::now();
+                file.sync_data().expect("the ledger's disk syncs");
+                super::lock(&took).push((began, began.elapsed()));
+                for (_, records, waits) in group {
+                    count.fetch_add(records, Ordering::SeqCst);
+                    // A run that was dropped waits no more; its lines are true all the same.
+                    let (Ok(()) | Err(())) = waits.send(());
+                }
+            }
+        });
+        Self { start: Instant::now(), path, orders, synced, syncs }
+    }
+
+    /// Returns once the lines are synced.
+    pub(super) async fn append(&self, records: &[(Key, Known)], sent: Instant, end: Instant) {
+        if records.is_empty() {
+            return;
+        }
+        let since = |at: Instant| at.saturating_duration_since(self.start).as_micros();
+        let mut lines = String::new();
+        for (key, known) in records {
+            writeln!(lines, "{key} {:016x} {} {}", known.hash, since(sent), since(end))
+                .expect("a String takes any text");
+        }
+        let (synced, waits) = oneshot::channel();
+        self.orders.send((lines, records.len(), synced)).expect("the ledger's thread lives");
+        waits.await.expect("the ledger's thread answers each order");
+    }
+
+    /// The longest sync that was under way at any moment of the span.
+    pub(super) fn slowest_sync(&self, from: Instant, to: Instant) -> Duration {
+        let syncs = super::lock(&self.syncs);
+        let inside = syncs.iter().filter(|(began, took)| *began <= to && *began + *took >= from);
+        inside.map(|(_, took)| *took).max().unwrap_or_default()
+    }
+
+    /// Records that are synced.
+    pub(super) fn len(&self) -> usize {
+        self.synced.load(Ordering::SeqCst)
+    }
+
+    /// What the file says.
+    pub(super) fn read(&self) -> Vec<Key> {
+        let text = fs::read_to_string(&self.path).expect("the ledger is still there");
+        let key = |line: &str| {
+            let end = line.match_indices(' ').nth(1).map(|(place, _)| place);
+            end.and_then(|end| Key::parse(&line[..end]))
+        };
+        text.lines().map(|line| key(line).expect("the ledger holds what was written")).collect()
+    }
+}

@@ -1,0 +1,138 @@
+//! How is the outcome shown: as text, as Markdown beside the README, as JSON?
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use comfy_table::{CellAlignment, Table, presets};
+use serde::{Deserialize, Serialize};
+
+use crate::experiment::ALL;
+use crate::verdict::Row;
+
+const COLUMNS: [&str; 11] = [
+    "experiment",
+    "acknowledged",
+    "missing",
+    "spurious",
+    "duplicates",
+    "slowest ms",
+    "p99 ms",
+    "non-2xx",
+    "cut",
+    "echo lag ms",
+    "verdict",
+];
+
+/// The rows of one or more runs, as a file keeps them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Rows {
+    rows: Vec<Row>,
+}
+
+fn cells(row: &Row) -> [String; 11] {
+    let verdict = if row.passed { "pass" } else { "FAIL" };
+    let peer = if row.peer { " (peer)" } else { "" };
+    [
+        format!("{}{peer}", row.experiment),
+        row.acknowledged.to_string(),
+        row.missing.to_string(),
+        (row.spurious + row.mismatched).to_string(),
+        row.duplicates.to_string(),
+        row.slowest_ms.to_string(),
+        row.p99_ms.to_string(),
+        row.non_2xx.to_string(),
+        row.cut.to_string(),
+        row.lag_ms.to_string(),
+        verdict.to_owned(),
+    ]
+}
+
+/// The table for a terminal, with what did not pass below.
+pub(crate) fn text(rows: &[Row]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(COLUMNS);
+    for row in rows {
+        table.add_row(cells(row));
+    }
+    for column in 1..10 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let mut text = table.to_string();
+    for row in rows {
+        for fault in &row.faults {
+            write!(text, "\n{}: {fault}", row.experiment).expect("a String takes any text");
+        }
+    }
+    text
+}
+
+/// Writes the rows of this run as JSON.
+pub(crate) fn write_json(file: &Path, seed: u64, rows: &[Row]) -> Result<()> {
+    let text = serde_json::to_string_pretty(&serde_json::json!({ "seed": seed, "rows": rows }))?;
+    fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Writes the table as Markdown. Rows of experiments that were not run now stay as they were: they lie beside the table
+/// as JSON.
+pub(crate) fn write_markdown(file: &Path, rows: &[Row]) -> Result<()> {
+    let beside = file.with_extension("json");
+    let mut all: Rows = match fs::read(&beside) {
+        Ok(text) => serde_json::from_slice(&text)
+            .with_context(|| format!("{} is not what a run wrote; remove it", beside.display()))?,
+        Err(_) => Rows::default(),
+    };
+    for row in rows {
+        all.rows.retain(|old| old.experiment != row.experiment);
+        all.rows.push(row.clone());
+    }
+    let order = |row: &Row| ALL.iter().position(|experiment| experiment.name == row.experiment);
+    all.rows.retain(|row| order(row).is_some());
+    all.rows.sort_by_key(order);
+    let json = serde_json::to_string_pretty(&all)? + "\n";
+    fs::write(&beside, json).with_context(|| format!("cannot write {}", beside.display()))?;
+    fs::write(file, markdown(&all.rows)).with_context(|| format!("cannot write {}", file.display()))
+}
+
+const HEAD: &str = "\
+# Faults
+
+What became of acknowledged notifications while things were killed, paused, filled and taken away. Written by `make faults`;
+`judge run NAME --seed N` runs one row again with the same traffic and the same instants.
+
+*acknowledged*: records promised by a 2xx, in a synced ledger. *missing*: promised and not in Kafka. *spurious*: in Kafka and never
+sent, or with other contents. *cut*: requests whose connection broke under them. *echo lag*: the worst lag of a bare echo on the
+same machine in the same time: an answer counts as late when it took more than 2.5 s and that.
+
+";
+
+fn markdown(rows: &[Row]) -> String {
+    let mut text = HEAD.to_owned();
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    text += &line(&COLUMNS.map(str::to_owned));
+    text += "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n";
+    for row in rows {
+        text += &line(&cells(row));
+    }
+    text += "\n| experiment | what | form, length, seed | figures |\n|---|---|---|---|\n";
+    for row in rows {
+        let what = ALL.iter().find(|experiment| experiment.name == row.experiment);
+        let form = if row.short { "short" } else { "full" };
+        let figures: Vec<_> =
+            row.notes.iter().chain(&row.faults).map(|note| escape(note)).collect();
+        text += &line(&[
+            row.experiment.clone(),
+            what.map(|what| what.what).unwrap_or_default().to_owned(),
+            format!("{form}, {} s, {}", row.seconds, row.seed),
+            figures.join("; "),
+        ]);
+    }
+    text
+}
+
+fn escape(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
