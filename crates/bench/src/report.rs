@@ -109,6 +109,13 @@ impl Report {
             table.add_row(row.cells());
         }
         writeln!(f, "{table}")?;
+        for Row { target, connections, median, .. } in &self.rows {
+            write_refused(
+                f,
+                median,
+                format_args!("{} at {connections} connections", target.word()),
+            )?;
+        }
         let busy = |row: &Row| row.median.load_share.is_some_and(|share| share > BUSY_LOAD);
         if self.rows.iter().any(busy) {
             writeln!(
@@ -166,7 +173,23 @@ impl Report {
                 format!("{:.1}", median.loaded),
             ]);
         }
-        writeln!(f, "\n{table}")
+        writeln!(f, "\n{table}")?;
+        for Point { axis, value, median, .. } in &self.points {
+            write_refused(f, median, format_args!("{value} {axis}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells of answers that the figures leave out.
+fn write_refused(
+    f: &mut fmt::Formatter<'_>,
+    sample: &Sample,
+    what: fmt::Arguments<'_>,
+) -> fmt::Result {
+    match sample.refused {
+        0 => Ok(()),
+        refused => writeln!(f, "\n! {what}: {refused} answers were not 2xx"),
     }
 }
 
@@ -234,7 +257,7 @@ impl Row {
     }
 }
 
-/// The median of each figure on its own.
+/// The median of each figure on its own; of answers that were not 2xx, the sum.
 pub(crate) fn medians(rounds: &[Sample]) -> Sample {
     let of = |figure: fn(&Sample) -> f64| median(rounds.iter().map(figure).collect());
     let maybe = |figure: fn(&Sample) -> Option<f64>| {
@@ -248,6 +271,7 @@ pub(crate) fn medians(rounds: &[Sample]) -> Sample {
         cpu: of(|s| s.cpu),
         idle: of(|s| s.idle),
         loaded: of(|s| s.loaded),
+        refused: rounds.iter().map(|round| round.refused).sum(),
         load_cpu: maybe(|s| s.load_cpu),
         load_share: maybe(|s| s.load_share),
     }
