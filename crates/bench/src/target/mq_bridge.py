@@ -1,4 +1,7 @@
-"""Runs mq-bridge as HTTP in, Kafka out: one POST is one message, answered after acks=all."""
+"""Runs mq-bridge as HTTP in, Kafka out: one POST is one message, answered after acks=all.
+
+What is not named here is as it comes: more concurrency, other batch sizes and a worker limit made it no faster.
+"""
 
 import sys
 
