@@ -17,6 +17,8 @@ const BUSY_LOAD: f64 = 0.9;
 /// What was found.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
+    /// Processors, and what the machine did before the run.
+    machine: String,
     rows: Vec<Row>,
     /// Of the disk.
     pub(crate) commits: Vec<Commit>,
@@ -45,6 +47,11 @@ struct Row {
 }
 
 impl Report {
+    /// An empty one; asks what the machine is doing now.
+    pub(crate) fn begin() -> Self {
+        Self { machine: machine(), ..Self::default() }
+    }
+
     /// Takes the medians of the targets, and their ratios.
     pub(crate) fn compare(&mut self, samples: &Samples) {
         let median = |connections: usize, target: Target| {
@@ -81,7 +88,7 @@ impl Report {
         format!(
             "<!-- Written by make bench. -->\n# Speed\n\nMeasured by `make bench` on {}. Ratios within one run mean \
              something; figures of different runs do not.\n\n{self}\n{}",
-            machine(),
+            self.machine,
             if self.points.is_empty() { "" } else { "![cost as work grows](growth.svg)\n" }
         )
     }
@@ -219,13 +226,19 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Processors and their name, as the kernel tells them.
+/// Processors, their name and the load average, as the kernel tells them.
 fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let models = cpu.lines().filter(|line| line.starts_with("model name"));
     let models: Vec<&str> =
         models.filter_map(|line| Some(line.split_once(':')?.1.trim())).collect();
-    format!("{} x {}", models.len(), models.first().unwrap_or(&"an unnamed processor"))
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!(
+        "{} x {}, load average {} before the run",
+        models.len(),
+        models.first().unwrap_or(&"an unnamed processor"),
+        load.split_whitespace().next().unwrap_or("unknown")
+    )
 }
 
 impl Row {

@@ -17,8 +17,8 @@ use crate::{compare, disk, growth, note, plot, spooled};
 /// When a measurement fails or a file cannot be written.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(options.rounds() > 0 && options.seconds() > 0.0, "rounds and seconds are above 0");
+    let mut report = Report::begin();
     let world = prepare(options)?;
-    let mut report = Report::default();
     // What was measured before something failed is shown all the same.
     let done = measure(options, &world, &mut report);
     write!(anstream::stdout().lock(), "{report}")?;
@@ -83,5 +83,5 @@ fn prepare(options: &Options) -> anyhow::Result<World> {
         }
     };
     note("bench: taking samples of postern's records");
-    World::prepare(broker, postern, mq_bridge, disk)
+    World::prepare(broker, postern, mq_bridge, disk, options.linger)
 }

@@ -175,6 +175,7 @@ fn bare_kafka(
         .args(["--records", &target.records().to_string()])
         .args(["--warm-up", &times.warm_up.as_secs_f64().to_string()])
         .args(["--seconds", &times.measured.as_secs_f64().to_string()])
+        .args(["--linger", &world.linger.to_string()])
         .arg("--samples")
         .arg(world.samples_file())
         .output()?;
