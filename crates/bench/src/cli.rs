@@ -58,6 +58,9 @@ pub(crate) struct Options {
     /// A Kafka that runs already; without it one is started and taken away.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) bootstrap: Option<String>,
+    /// linger.ms of every producer; postern's own default is 0.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0.0)]
+    pub(crate) linger: f64,
     /// The postern to measure [default: the one beside this program].
     #[arg(long, value_name = "FILE")]
     pub(crate) postern: Option<PathBuf>,
@@ -68,7 +71,7 @@ pub(crate) struct Options {
 pub(crate) enum Part {
     /// postern beside the others.
     Compare,
-    /// A bare write-and-fdatasync loop: the floor of the spool.
+    /// A bare write-and-fdatasync loop, and postern with a spool while Kafka is away.
     Disk,
     /// postern's cost as items, tenants, connections and bodies grow.
     Growth,

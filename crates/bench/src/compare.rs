@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::cli::Options;
 use crate::note;
+use crate::report::Report;
 use crate::sample::{self, Sample};
 use crate::target::Target;
 use crate::world::World;
@@ -15,8 +16,8 @@ pub(crate) type Samples = BTreeMap<(usize, Target), Vec<Sample>>;
 /// Measures every target that the options name.
 ///
 /// # Errors
-/// When a measurement fails; a table with holes would be read as one without.
-pub(crate) fn run(options: &Options, world: &World) -> anyhow::Result<Samples> {
+/// When a measurement fails; the report then holds what was measured before.
+pub(crate) fn run(options: &Options, world: &World, report: &mut Report) -> anyhow::Result<()> {
     let mut samples = Samples::new();
     let all = options.rounds() * options.connections().len() * options.targets.len();
     let (begun, mut done) = (Instant::now(), 0);
@@ -36,8 +37,9 @@ pub(crate) fn run(options: &Options, world: &World) -> anyhow::Result<Samples> {
                     left.as_secs(),
                 ));
                 samples.entry((*connections, *target)).or_default().push(sample);
+                report.compare(&samples);
             }
         }
     }
-    Ok(samples)
+    Ok(())
 }

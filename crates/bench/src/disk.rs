@@ -1,5 +1,6 @@
 //! What is the least that a durable record costs without Kafka? A bare loop of one write and one fdatasync a batch.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -13,7 +14,7 @@ use crate::note;
 use crate::process;
 
 /// Records that are made durable together.
-const BATCHES: [usize; 4] = [1, 16, 64, 256];
+pub(crate) const BATCHES: [usize; 4] = [1, 16, 64, 256];
 /// What one file may grow to before it is begun anew: the disk is to be measured, not filled.
 const FILE: u64 = 256 << 20;
 
@@ -36,6 +37,17 @@ pub(crate) struct Commit {
     pub(crate) cpu: f64,
 }
 
+impl fmt::Display for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, batch, per_second, p50, cpu, .. } = self;
+        write!(
+            f,
+            "{batch:>3} at a time, {what:<19} {per_second:>9.0} records/s {cpu:>7.1} us CPU, \
+             p50 {p50:.2} ms"
+        )
+    }
+}
+
 /// Measures every size of batch with a record of postern's, in a folder of the disk that is meant.
 ///
 /// # Errors
@@ -44,10 +56,7 @@ pub(crate) fn run(record: &[u8], seconds: f64, folder: &Path) -> anyhow::Result<
     let mut commits = Vec::new();
     for batch in BATCHES {
         let commit = bare(record, batch, Duration::from_secs_f64(seconds), folder)?;
-        note(format_args!(
-            "bench: {} of {batch:>3} records {:>9.0} records/s {:>6.1} us CPU, commit p50 {:.2} ms",
-            commit.what, commit.per_second, commit.cpu, commit.p50
-        ));
+        note(format_args!("bench: {commit}"));
         commits.push(commit);
     }
     Ok(commits)

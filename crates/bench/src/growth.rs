@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::Serialize;
 
+use crate::cli::Options;
 use crate::note;
 use crate::report;
 use crate::request::{Traffic, graph};
@@ -94,18 +95,17 @@ pub(crate) struct Point {
     pub(crate) median: Sample,
 }
 
-/// Measures every point, round by round.
+/// Measures every point, as often as there are rounds.
 ///
 /// # Errors
 /// As [`sample::serve`].
-pub(crate) fn run(rounds: usize, seconds: f64, world: &World) -> anyhow::Result<Vec<Point>> {
-    let mut points = Vec::new();
+pub(crate) fn run(options: &Options, world: &World, points: &mut Vec<Point>) -> anyhow::Result<()> {
     for axis in Axis::ALL {
         for value in axis.points() {
             let traffic = axis.traffic(*value, world)?;
             let mut samples = Vec::new();
-            for _ in 0..rounds {
-                let sample = measure(axis, *value, &traffic, seconds, world);
+            for _ in 0..options.rounds() {
+                let sample = measure(axis, *value, &traffic, options.seconds(), world);
                 samples.push(sample.with_context(|| format!("{value} {axis}"))?);
             }
             let median = report::medians(&samples);
@@ -116,7 +116,7 @@ pub(crate) fn run(rounds: usize, seconds: f64, world: &World) -> anyhow::Result<
             points.push(Point { axis, value: *value, records: traffic.items, median });
         }
     }
-    Ok(points)
+    Ok(())
 }
 
 fn measure(

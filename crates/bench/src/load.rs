@@ -49,7 +49,7 @@ pub(crate) struct Answers {
     pub(crate) accepted: u64,
     /// Every other status.
     pub(crate) others: BTreeMap<u16, u64>,
-    /// Answers within the measured time.
+    /// 2xx answers within the measured time.
     pub(crate) measured: u64,
     /// The measured time.
     pub(crate) elapsed: Duration,
@@ -57,6 +57,26 @@ pub(crate) struct Answers {
     pub(crate) latencies: Histogram<u64>,
     /// CPU time of the loading thread within the measured time.
     pub(crate) cpu: Duration,
+}
+
+impl Answers {
+    fn count(&mut self, status: u16, latency: Duration, measuring: bool) {
+        if !(200..300).contains(&status) {
+            *self.others.entry(status).or_default() += 1;
+            return;
+        }
+        self.accepted += 1;
+        if measuring {
+            self.measured += 1;
+            let nanos = u64::try_from(latency.as_nanos()).unwrap_or(SLOWEST);
+            self.latencies.saturating_record(nanos);
+        }
+    }
+
+    /// Answers that were not 2xx.
+    pub(crate) fn refused(&self) -> u64 {
+        self.others.values().sum()
+    }
 }
 
 /// What a watcher of the server notes at the two ends of the measured time.
@@ -217,16 +237,7 @@ impl<'a> Run<'a> {
                 continue;
             };
             let latency = connection.sent.elapsed();
-            if (200..300).contains(&status) {
-                self.answers.accepted += 1;
-            } else {
-                *self.answers.others.entry(status).or_default() += 1;
-            }
-            if self.measuring {
-                self.answers.measured += 1;
-                let nanos = u64::try_from(latency.as_nanos()).unwrap_or(SLOWEST);
-                self.answers.latencies.saturating_record(nanos);
-            }
+            self.answers.count(status, latency, self.measuring);
             if self.sending {
                 self.load.traffic.renew(&mut connection.request, &mut self.next);
                 connection.send()?;

@@ -13,6 +13,7 @@ mod report;
 mod request;
 mod run;
 mod sample;
+mod spooled;
 mod target;
 mod world;
 

@@ -17,6 +17,8 @@ const BUSY_LOAD: f64 = 0.9;
 /// What was found.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
+    /// Processors, and what the machine did before the run.
+    machine: String,
     rows: Vec<Row>,
     /// Of the disk.
     pub(crate) commits: Vec<Commit>,
@@ -31,7 +33,7 @@ struct Row {
     connections: usize,
     /// The median of each figure on its own.
     median: Sample,
-    /// CPU a request against bare hyper plus bare librdkafka of as many records.
+    /// CPU a request against bare hyper plus bare librdkafka for each of its records.
     cpu_to_bare: Option<f64>,
     /// CPU a request against mq-bridge.
     cpu_to_mq_bridge: Option<f64>,
@@ -45,6 +47,11 @@ struct Row {
 }
 
 impl Report {
+    /// An empty one; asks what the machine is doing now.
+    pub(crate) fn begin() -> Self {
+        Self { machine: machine(), ..Self::default() }
+    }
+
     /// Takes the medians of the targets, and their ratios.
     pub(crate) fn compare(&mut self, samples: &Samples) {
         let median = |connections: usize, target: Target| {
@@ -53,9 +60,9 @@ impl Report {
         let row = |(&(connections, target), rounds): (&(usize, Target), &Vec<Sample>)| {
             let own = medians(rounds);
             let bare = median(connections, Target::Hyper)
-                .zip(median(connections, target.bare_kafka()))
+                .zip(median(connections, Target::Librdkafka))
                 .filter(|_| target.is_postern() || target == Target::MqBridge)
-                .map(|(hyper, kafka)| own.cpu / (hyper.cpu + kafka.cpu));
+                .map(|(hyper, kafka)| own.cpu / (hyper.cpu + target.records() as f64 * kafka.cpu));
             let other = median(connections, Target::MqBridge).filter(|_| target.is_postern());
             let to = |figure: fn(&Sample) -> f64| {
                 other.as_ref().map(|other| figure(&own) / figure(other))
@@ -81,7 +88,7 @@ impl Report {
         format!(
             "<!-- Written by make bench. -->\n# Speed\n\nMeasured by `make bench` on {}. Ratios within one run mean \
              something; figures of different runs do not.\n\n{self}\n{}",
-            machine(),
+            self.machine,
             if self.points.is_empty() { "" } else { "![cost as work grows](growth.svg)\n" }
         )
     }
@@ -99,7 +106,7 @@ impl Report {
             "MiB loaded",
             "load CPU us",
             "load busy",
-            "CPU : (a)+(b)",
+            "CPU : (a)+n(b)",
             "CPU : (c)",
             "req/s : (c)",
             "p50 : (c)",
@@ -109,6 +116,13 @@ impl Report {
             table.add_row(row.cells());
         }
         writeln!(f, "{table}")?;
+        for Row { target, connections, median, .. } in &self.rows {
+            write_refused(
+                f,
+                median,
+                format_args!("{} at {connections} connections", target.word()),
+            )?;
+        }
         let busy = |row: &Row| row.median.load_share.is_some_and(|share| share > BUSY_LOAD);
         if self.rows.iter().any(busy) {
             writeln!(
@@ -166,7 +180,23 @@ impl Report {
                 format!("{:.1}", median.loaded),
             ]);
         }
-        writeln!(f, "\n{table}")
+        writeln!(f, "\n{table}")?;
+        for Point { axis, value, median, .. } in &self.points {
+            write_refused(f, median, format_args!("{value} {axis}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells of answers that the figures leave out.
+fn write_refused(
+    f: &mut fmt::Formatter<'_>,
+    sample: &Sample,
+    what: fmt::Arguments<'_>,
+) -> fmt::Result {
+    match sample.refused {
+        0 => Ok(()),
+        refused => writeln!(f, "\n! {what}: {refused} answers were not 2xx"),
     }
 }
 
@@ -196,13 +226,19 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Processors and their name, as the kernel tells them.
+/// Processors, their name and the load average, as the kernel tells them.
 fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let models = cpu.lines().filter(|line| line.starts_with("model name"));
     let models: Vec<&str> =
         models.filter_map(|line| Some(line.split_once(':')?.1.trim())).collect();
-    format!("{} x {}", models.len(), models.first().unwrap_or(&"an unnamed processor"))
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!(
+        "{} x {}, load average {} before the run",
+        models.len(),
+        models.first().unwrap_or(&"an unnamed processor"),
+        load.split_whitespace().next().unwrap_or("unknown")
+    )
 }
 
 impl Row {
@@ -234,7 +270,7 @@ impl Row {
     }
 }
 
-/// The median of each figure on its own.
+/// The median of each figure on its own; of answers that were not 2xx, the sum.
 pub(crate) fn medians(rounds: &[Sample]) -> Sample {
     let of = |figure: fn(&Sample) -> f64| median(rounds.iter().map(figure).collect());
     let maybe = |figure: fn(&Sample) -> Option<f64>| {
@@ -248,6 +284,7 @@ pub(crate) fn medians(rounds: &[Sample]) -> Sample {
         cpu: of(|s| s.cpu),
         idle: of(|s| s.idle),
         loaded: of(|s| s.loaded),
+        refused: rounds.iter().map(|round| round.refused).sum(),
         load_cpu: maybe(|s| s.load_cpu),
         load_share: maybe(|s| s.load_share),
     }

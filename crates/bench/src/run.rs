@@ -9,7 +9,7 @@ use crate::cli::{Options, Part};
 use crate::kafka::Broker;
 use crate::report::Report;
 use crate::world::World;
-use crate::{compare, disk, growth, note, plot};
+use crate::{compare, disk, growth, note, plot, spooled};
 
 /// Does what the options name and prints the tables.
 ///
@@ -17,30 +17,42 @@ use crate::{compare, disk, growth, note, plot};
 /// When a measurement fails or a file cannot be written.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(options.rounds() > 0 && options.seconds() > 0.0, "rounds and seconds are above 0");
+    let mut report = Report::begin();
     let world = prepare(options)?;
-    let parts = options.parts();
-    let mut report = Report::default();
-    if parts.contains(&Part::Compare) {
-        report.compare(&compare::run(options, &world)?);
-    }
-    if parts.contains(&Part::Disk) {
-        let record = world.sample()?.value;
-        report.commits = disk::run(record.as_bytes(), options.seconds(), &world.disk)?;
-    }
-    if parts.contains(&Part::Growth) {
-        report.points = growth::run(options.rounds(), options.seconds(), &world)?;
-    }
+    // What was measured before something failed is shown all the same.
+    let done = measure(options, &world, &mut report);
     write!(anstream::stdout().lock(), "{report}")?;
     if let Some(file) = &options.json {
         write_file(file, &serde_json::to_vec_pretty(&report)?)?;
     }
-    if let Some(folder) = &options.docs {
-        write_file(&folder.join("speed.md"), report.page().as_bytes())?;
-        if !report.points.is_empty() {
-            let plot = folder.join("growth.svg");
-            plot::draw(&report.points, &plot)?;
-            note(format_args!("bench: {} is drawn", plot.display()));
-        }
+    done?;
+    options.docs.as_deref().map_or(Ok(()), |folder| write_docs(&report, folder))
+}
+
+fn measure(options: &Options, world: &World, report: &mut Report) -> anyhow::Result<()> {
+    let parts = options.parts();
+    if parts.contains(&Part::Compare) {
+        compare::run(options, world, report)?;
+    }
+    if parts.contains(&Part::Disk) {
+        let record = world.sample()?.value;
+        report.commits = disk::run(record.as_bytes(), options.seconds(), &world.disk)?;
+        report.commits.extend(spooled::run(record.len(), options.seconds(), world)?);
+        report.commits.sort_by_key(|commit| commit.batch);
+    }
+    if parts.contains(&Part::Growth) {
+        growth::run(options, world, &mut report.points)?;
+    }
+    Ok(())
+}
+
+fn write_docs(report: &Report, folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    write_file(&folder.join("speed.md"), report.page().as_bytes())?;
+    if !report.points.is_empty() {
+        let plot = folder.join("growth.svg");
+        plot::draw(&report.points, &plot)?;
+        note(format_args!("bench: {} is drawn", plot.display()));
     }
     Ok(())
 }
@@ -71,5 +83,5 @@ fn prepare(options: &Options) -> anyhow::Result<World> {
         }
     };
     note("bench: taking samples of postern's records");
-    World::prepare(broker, postern, mq_bridge, disk)
+    World::prepare(broker, postern, mq_bridge, disk, options.linger)
 }

@@ -3,7 +3,7 @@
 pub(crate) mod bare_hyper;
 pub(crate) mod bare_librdkafka;
 mod mq_bridge;
-mod postern;
+pub(crate) mod postern;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -103,12 +103,6 @@ impl Target {
     #[must_use]
     pub(crate) fn is_postern(self) -> bool {
         matches!(self, Self::Graph | Self::Graph10 | Self::Gmail | Self::Calendar)
-    }
-
-    /// The bare librdkafka that a request of it is compared with.
-    #[must_use]
-    pub(crate) fn bare_kafka(self) -> Self {
-        if self.records() == 10 { Self::Librdkafka10 } else { Self::Librdkafka }
     }
 }
 

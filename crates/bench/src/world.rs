@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) mq_bridge: PathBuf,
     /// A folder on the disk that is measured.
     pub(crate) disk: PathBuf,
+    /// `linger.ms` of every producer.
+    pub(crate) linger: f64,
     /// Signs hook tokens.
     pub(crate) ring: KeyRing,
     /// The hook tokens of the Graph traffic.
@@ -66,6 +68,7 @@ impl World {
         postern: PathBuf,
         mq_bridge: PathBuf,
         disk: PathBuf,
+        linger: f64,
     ) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("postern-bench-")?;
         let name = |kind: &str| format!("bench-{}.{kind}.v1", std::process::id());
@@ -87,7 +90,8 @@ impl World {
         let key = folder.path().join("hook-key");
         std::fs::write(&key, KEY)?;
         let key = key.to_str().context("the folder has a plain name")?;
-        let configuration = configuration(&broker.bootstrap, &topics, key, &key_set.url());
+        let configuration =
+            configuration(&broker.bootstrap, &topics, key, &key_set.url()) + &properties(linger);
         let [events, ..] = topics;
         let world = Self {
             broker,
@@ -97,6 +101,7 @@ impl World {
             postern,
             mq_bridge,
             disk,
+            linger,
             ring,
             graph: graph::delivery(&hooks, 1),
             graph_10: graph::delivery(&hooks, 10),
@@ -138,6 +143,10 @@ impl World {
         let records = self.broker.first_records(&self.events, USERS as usize)?;
         Ok(std::fs::write(self.samples_file(), serde_json::to_vec(&records)?)?)
     }
+}
+
+fn properties(linger: f64) -> String {
+    format!("[kafka.properties]\n\"linger.ms\" = \"{linger}\"\n")
 }
 
 /// All of postern that the benchmark needs, everything else as it comes.

@@ -37,6 +37,9 @@ pub(crate) struct Order {
     /// Records a request.
     #[arg(long)]
     pub(crate) records: usize,
+    /// `linger.ms`.
+    #[arg(long)]
+    pub(crate) linger: f64,
     /// A JSON file with records that postern wrote.
     #[arg(long)]
     pub(crate) samples: PathBuf,
@@ -106,7 +109,7 @@ struct Shared {
 pub(crate) fn run(order: &Order) -> anyhow::Result<Found> {
     let samples = std::fs::read(&order.samples).context("the samples cannot be read")?;
     let shared = Arc::new(Shared {
-        producer: config(&order.bootstrap)
+        producer: config(&order.bootstrap, order.linger)
             .create_with_context(Context { failures: AtomicU64::new(0) })?,
         topic: order.topic.clone(),
         samples: serde_json::from_slice(&samples)?,
@@ -122,11 +125,11 @@ pub(crate) fn run(order: &Order) -> anyhow::Result<Found> {
 }
 
 /// What `crates/kafka/src/settings/native.rs` sets, as far as it matters while nothing is wrong.
-fn config(bootstrap: &str) -> ClientConfig {
+fn config(bootstrap: &str, linger: f64) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", bootstrap)
-        .set("linger.ms", "0")
+        .set("linger.ms", linger.to_string())
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("max.in.flight.requests.per.connection", "5")

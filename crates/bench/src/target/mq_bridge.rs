@@ -22,6 +22,7 @@ pub(super) fn start(world: &World) -> anyhow::Result<Server> {
     let address = free_address()?;
     let mut command = spawn::command(python);
     command.args(["-c", SCRIPT, &address.to_string(), &world.broker.bootstrap, &world.events]);
+    command.arg(world.linger.to_string());
     let process = Running::start(command, &world.log())?;
     Ok(Server { process, address, topic: Some(world.events.clone()) })
 }
