@@ -10,6 +10,7 @@ mod model;
 mod peer;
 mod postern;
 mod rolling;
+mod tokens;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
