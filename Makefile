@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 CARGO_DENY := 0.20.2
 
-.PHONY: help run test check fmt kafka faults tidy clean
+.PHONY: help run test check fmt bench faults kafka tidy clean
 
 help: ## lists these commands
 	@echo 'postern: make COMMAND'
@@ -25,6 +25,8 @@ test: ## sets everything up, then runs every check and every test (with a real K
 	@$(MAKE) check
 	@echo 'test: cargo test --workspace --locked'
 	@cargo test --workspace --locked --no-fail-fast
+	@echo 'test: cargo bench -p postern-edge --bench counts (instructions and allocations, not times)'
+	@cargo bench --locked -p postern-edge --bench counts
 	@echo 'test: the short form of make faults'
 	@cargo build --locked -p postern -p postern-judge
 	@$${CARGO_TARGET_DIR:-target}/debug/judge run --short
@@ -40,6 +42,14 @@ check: ## format, lints and what must be absent, without a test
 
 fmt: ## formats the sources
 	@cargo fmt --all
+
+bench: ## what a notification costs, beside hyper, librdkafka and mq-bridge; also ARGS=--quick, ARGS=--help
+	@scripts/setup.sh bench
+	@echo 'bench: building the release (the first time takes some minutes)'
+	@# One after the other: built together they would share features, and the postern that ships has its own.
+	@cargo build --release --locked -p postern
+	@cargo build --release --locked -p postern-bench
+	@ulimit -n $$(ulimit -H -n) && exec $${CARGO_TARGET_DIR:-target}/release/bench $(or $(ARGS),--docs docs)
 
 kafka: ## a real Kafka for development on 127.0.0.1:9092 (needs Java and Maven)
 	@exec deploy/kafka-dev.sh

@@ -2,15 +2,16 @@
 # What does this machine still lack, and how does it get it?
 #
 # setup.sh build   what `make run` needs: a C compiler, OpenSSL's headers, root certificates, Rust
-# setup.sh test    also what the tests need: a JDK, Maven (a real Kafka, the Java consumer), Python
-# setup.sh faults what the fault experiments need: as the tests, a balancer, file systems, a clock, another gateway
+# setup.sh test    also what the tests need: a JDK, Maven (a real Kafka, the Java consumer), Python, valgrind
+# setup.sh bench   what the benchmark needs: as the tests, and the gateway that it compares with
+# setup.sh faults  what the fault experiments need: as the benchmark, a balancer, file systems, a clock
 #
 # Installs only what is missing. Debian packages come from apt, through sudo when not root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES=(build-essential pkg-config libssl-dev ca-certificates)
-TEST_PACKAGES=(default-jdk-headless maven python3 python3-venv)
+TEST_PACKAGES=(default-jdk-headless maven python3 python3-venv valgrind)
 FAULT_PACKAGES=(haproxy faketime e2fsprogs mount util-linux)
 
 say() { printf 'set-up: %s\n' "$*"; }
@@ -31,6 +32,7 @@ present() {
     ca-certificates) [ -s /etc/ssl/certs/ca-certificates.crt ] || [ -s /etc/pki/tls/certs/ca-bundle.crt ] ;;
     default-jdk-headless) command -v java && [ "$(javac -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p')" -ge 17 ] ;;
     maven) command -v mvn ;;
+    valgrind) command -v valgrind ;;
     python3) python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ;;
     haproxy) command -v haproxy || [ -x /usr/sbin/haproxy ] ;;
     faketime) [ -n "$(find /usr/lib /usr/lib64 -name libfaketimeMT.so.1 -print -quit)" ] ;;
@@ -108,12 +110,18 @@ test)
     examples/python/run.sh --set-up
     examples/java/run.sh --set-up
     ;;
+bench)
+    system_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+    toolchain
+    scripts/kafka-jars.sh
+    scripts/mq-bridge.sh
+    ;;
 faults)
     system_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${FAULT_PACKAGES[@]}"
     toolchain
     scripts/kafka-jars.sh
-    scripts/peer.sh
+    scripts/mq-bridge.sh
     ;;
-*) fail "usage: scripts/setup.sh build|test|faults" ;;
+*) fail "usage: scripts/setup.sh build|test|bench|faults" ;;
 esac
 say "everything is there"

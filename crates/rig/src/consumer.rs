@@ -216,8 +216,7 @@ impl Reader {
     pub fn read_to_end(&mut self) -> &[Record] {
         let mut ends = Vec::new();
         for partition in 0..i32::try_from(self.positions.len()).expect("few") {
-            let marks = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE);
-            ends.push(marks.expect("the broker answers").1);
+            ends.push(self.end(partition));
         }
         let mut last = Instant::now();
         while self.positions.iter().zip(&ends).any(|(position, end)| position < end) {
@@ -227,6 +226,18 @@ impl Reader {
             assert!(last.elapsed() < PATIENCE, "{} is not read to its end", self.topic);
         }
         &self.records
+    }
+
+    /// Where a partition ends now. A broker that has just come back may not know yet that it leads.
+    fn end(&self, partition: i32) -> i64 {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE) {
+                Ok((_, end)) => return end,
+                Err(error) if Instant::now() >= until => panic!("{}: {error}", self.topic),
+                Err(_) => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
     }
 
     /// Reads one record if there is one.

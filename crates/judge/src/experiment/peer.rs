@@ -35,8 +35,8 @@ fn start(world: &World) -> Process {
 }
 
 fn python() -> PathBuf {
-    let python = place::target().join("peer/bin/python");
-    assert!(python.is_file(), "the peer is not there; scripts/peer.sh installs it");
+    let python = place::target().join("mq-bridge/bin/python");
+    assert!(python.is_file(), "the peer is not there; scripts/mq-bridge.sh installs it");
     python
 }
 

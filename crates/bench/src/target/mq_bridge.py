@@ -1,0 +1,25 @@
+"""Runs mq-bridge as HTTP in, Kafka out: one POST is one message, answered after acks=all."""
+
+import sys
+
+from mq_bridge import Route
+
+listen, bootstrap, topic = sys.argv[1:4]
+route = Route.from_config({
+    "input": {"http": {
+        "url": listen,
+        # Room for every connection of the benchmark; the defaults are 100.
+        "concurrency_limit": 4096,
+        "internal_buffer_size": 4096,
+    }},
+    "output": {"kafka": {
+        "url": bootstrap,
+        "topic": topic,
+        "create_topic": False,
+        "delayed_ack": False,
+        # As postern: durable, and nothing waits for more to send.
+        "producer_options": [["acks", "all"], ["enable.idempotence", "true"], ["linger.ms", "0"]],
+    }},
+})
+print(listen, flush=True)
+route.run()
