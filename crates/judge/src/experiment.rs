@@ -5,6 +5,7 @@ mod clock;
 mod cluster;
 mod disk;
 mod fatal;
+mod handover;
 mod limits;
 mod model;
 mod peer;
@@ -140,6 +141,7 @@ pub(crate) const ALL: &[Experiment] = &[
         "two replicas behind haproxy, SIGTERM in turn",
         rolling::restarts,
     ),
+    Experiment::new(10, "spool-handed-over", "SIGTERM with records in the spool", handover::spool),
     Experiment::new(11, "memory-cap", "128 MiB, the broker paused, too many senders", |c| {
         limits::memory(c, false)
     }),
