@@ -1,10 +1,5 @@
 //! Does postern keep its promise when everything around it breaks? `judge` runs the experiments and says so in one table.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a tool of tests: what the rig does not find ends an experiment with a sentence, and the row says so"
-)]
-
 mod auditor;
 mod cli;
 mod context;

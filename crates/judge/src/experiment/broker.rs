@@ -102,15 +102,16 @@ fn check_outage(
 ) {
     let answers = world.answers();
     let (all, fast) = (answers.within(gone, back), answers.within(open, back));
-    let (p99, good) = (fast.quantile(0.99), all.good());
+    let (p99, good, lag) = (fast.quantile(0.99), all.good(), world.lag(open, back));
     world.say(&format!(
-        "round {round}: breaker open after {} ms; {} answers, {good} with a 2xx; once open p99 {} ms, slowest {} ms",
+        "round {round}: breaker open after {} ms; {} answers, {good} with a 2xx; once open p99 {} ms, slowest {} ms; \
+         the machine's own lag {} ms",
         millis(open - gone),
         all.answered(),
         millis(p99),
-        millis(fast.slowest())
+        millis(fast.slowest()),
+        millis(lag)
     ));
-    let lag = world.lag(open, back);
     world.require(p99 <= FAST + lag, || {
         format!("round {round}: p99 {p99:?} with the breaker open, the machine's own lag {lag:?}")
     });
