@@ -10,6 +10,7 @@ mod fault;
 mod load;
 mod oracle;
 mod progress;
+mod syncs;
 mod table;
 mod tool;
 mod verdict;
@@ -65,8 +66,7 @@ fn judge(run: &Run) -> Result<bool> {
     );
     let mut rows = Vec::new();
     for experiment in chosen {
-        let row =
-            experiment::run(experiment, experiment::seed_of(seed, experiment.name), run.short);
+        let row = experiment::run(experiment, seed, run.short);
         rows.push(row);
         // Whoever stops the judge keeps what was judged so far.
         if let Some(file) = &run.json {

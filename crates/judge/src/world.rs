@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::echo::Echo;
 use crate::load::{Load, Traffic};
 use crate::oracle::{Oracle, Shape};
+use crate::syncs::Syncs;
 use crate::verdict::{Answers, Row, row};
 
 /// After the faults the topics get so long to hold all that was promised.
@@ -51,6 +52,7 @@ pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) oracle: Arc<Oracle>,
     pub(crate) echo: Echo,
+    pub(crate) syncs: Syncs,
     pub(crate) public: u16,
     pub(crate) admin: u16,
     pub(crate) postern: Option<Postern>,
@@ -120,6 +122,7 @@ impl World {
             config,
             oracle,
             echo: Echo::start(),
+            syncs: Syncs::start(),
             public,
             admin,
             postern: None,
@@ -225,10 +228,9 @@ impl World {
         }
     }
 
-    /// How late the machine itself was in the span: its echo in the minute before the end, or its disk, which the ledger
-    /// syncs as often as a spool would.
+    /// How late the machine itself was in the span: its echo in the minute before the end or, with a spool, its disk.
     pub(crate) fn lag(&self, from: Instant, to: Instant) -> Duration {
-        let disk = if self.spool { self.oracle.slowest_sync(from, to) } else { Duration::ZERO };
+        let disk = if self.spool { self.syncs.slowest(from, to) } else { Duration::ZERO };
         self.echo.lag_before(to).max(disk)
     }
 
