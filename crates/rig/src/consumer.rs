@@ -169,6 +169,8 @@ impl Reader {
         let mut config = kafka.client();
         config.set("group.id", "it").set("enable.auto.commit", "false");
         config.set("fetch.wait.max.ms", "50").set("check.crcs", "true");
+        // A broker that comes back tells of topics without leaders at first; the default asks again after minutes.
+        config.set("topic.metadata.refresh.interval.ms", "1000");
         let consumer: BaseConsumer = config.create().expect("the properties are known");
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
         let partitions = metadata.topics()[0].partitions().len();
