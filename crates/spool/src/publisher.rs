@@ -8,8 +8,9 @@ use postern_core::publish::{Circuit, Durable, Publish, PublishError};
 use crate::log::AppendError;
 use crate::spool::Spool;
 
-/// What is left for the spool of a request's time: two groups on a disk that takes 300 ms for each.
-const SPOOL_SHARE: Duration = Duration::from_millis(700);
+/// What is left for the spool of a request's time: the group that is being written and the next one, on a disk that takes half
+/// a second for each.
+const SPOOL_SHARE: Duration = Duration::from_millis(1_200);
 
 /// Kafka, with a spool behind it where one is configured.
 #[derive(Debug)]
