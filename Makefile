@@ -57,7 +57,9 @@ kafka: ## a real Kafka for development on 127.0.0.1:9092 (needs Java and Maven)
 faults: ## kills, pauses and starves real processes under load; writes FAULTS.md; ARGS='kill-postern --seed 7'
 	@scripts/setup.sh faults
 	@echo 'faults: building the release (the first time takes some minutes)'
-	@cargo build --release --locked -p postern -p postern-judge
+	@# One after the other, as for bench: the postern that is judged is the one that ships.
+	@cargo build --release --locked -p postern
+	@cargo build --release --locked -p postern-judge
 	@exec $${CARGO_TARGET_DIR:-target}/release/judge run --markdown FAULTS.md $(ARGS)
 
 tidy: ## licences, bans and sources of all dependencies (installs cargo-deny)

@@ -91,7 +91,7 @@ int fdatasync(int fd) {
     dawdle(text);
     pthread_mutex_lock(&mutex);
     if (strncmp(text, "eio", 3) == 0 && unlink(getenv("JUDGE_DISK_ORDER")) == 0) {
-        if (ftruncate(fd, last_synced(path)) != 0) perror("disk shim");
+        if (truncate(path, last_synced(path)) != 0) perror("disk shim");
         note("eio", path);
         pthread_mutex_unlock(&mutex);
         errno = EIO;

@@ -5,11 +5,13 @@ mod clock;
 mod cluster;
 mod disk;
 mod fatal;
+mod handover;
 mod limits;
 mod model;
 mod peer;
 mod postern;
 mod rolling;
+mod tokens;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -139,6 +141,7 @@ pub(crate) const ALL: &[Experiment] = &[
         "two replicas behind haproxy, SIGTERM in turn",
         rolling::restarts,
     ),
+    Experiment::new(10, "spool-handed-over", "SIGTERM with records in the spool", handover::spool),
     Experiment::new(11, "memory-cap", "128 MiB, the broker paused, too many senders", |c| {
         limits::memory(c, false)
     }),
@@ -159,7 +162,7 @@ pub(crate) const ALL: &[Experiment] = &[
 ];
 
 /// The seed of one experiment of a run: another one for each, all from one number.
-pub(crate) fn seed_of(run: u64, name: &str) -> u64 {
+fn seed_of(run: u64, name: &str) -> u64 {
     let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
     // Item ids hold the seed in hexadecimal: 32 bits keep them short.
     Dice::new(name.bytes().fold(run ^ 0xcbf2_9ce4_8422_2325, fold)).next() & 0xffff_ffff
@@ -167,8 +170,8 @@ pub(crate) fn seed_of(run: u64, name: &str) -> u64 {
 
 /// Runs an experiment; a panic of the rig, which is how it says that something is not there, is a fault of the row.
 pub(crate) fn run(experiment: &Experiment, seed: u64, short: bool) -> Row {
-    let context = Context { name: experiment.name, seed, short };
-    crate::progress::say(experiment.name, &format!("{} (seed {seed})", experiment.what));
+    let context = Context { name: experiment.name, seed: seed_of(seed, experiment.name), short };
+    crate::progress::say(experiment.name, &format!("{} (--seed {seed})", experiment.what));
     let start = Instant::now();
     let row = catch_unwind(AssertUnwindSafe(|| (experiment.run)(context)));
     let mut row = row.unwrap_or_else(|panic| Row {

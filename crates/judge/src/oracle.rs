@@ -133,11 +133,6 @@ impl Oracle {
         lock(&self.answers).clone()
     }
 
-    /// The longest sync of the ledger in the span: as slow is the disk itself, whoever asks it.
-    pub(crate) fn slowest_sync(&self, from: Instant, to: Instant) -> Duration {
-        self.ledger.slowest_sync(from, to)
-    }
-
     /// How many records were promised so far.
     pub(crate) fn acknowledged(&self) -> usize {
         self.ledger.len()

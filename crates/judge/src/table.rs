@@ -136,3 +136,35 @@ fn markdown(rows: &[Row]) -> String {
 fn escape(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
+
+#[cfg(test)]
+mod tests {
+    use postern_rig::scratch;
+
+    use super::*;
+
+    fn row(experiment: &str, passed: bool, fault: &str) -> Row {
+        let faults = if passed { Vec::new() } else { vec![fault.to_owned()] };
+        Row { experiment: experiment.to_owned(), passed, faults, ..Row::default() }
+    }
+
+    #[test]
+    fn a_run_replaces_its_own_rows_and_keeps_the_others() {
+        let file = scratch::folder("table").join("FAULTS.md");
+        let first = [row("pause-broker", true, ""), row("kill-broker", false, "3 | lost")];
+        write_markdown(&file, &first).unwrap();
+        write_markdown(&file, &[row("kill-broker", true, ""), row("gone", true, "")]).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        let lines: Vec<_> = text.lines().filter(|line| line.ends_with("pass |")).collect();
+        assert!(lines[0].starts_with("| kill-broker |"), "{text}");
+        assert!(lines[1].starts_with("| pause-broker |") && lines.len() == 2, "{text}");
+        assert!(!text.contains("gone"), "an experiment that is no more has no row");
+    }
+
+    #[test]
+    fn a_failure_is_seen_and_breaks_no_table() {
+        let rows = [row("kill-broker", false, "3 | lost\nand more")];
+        assert!(text(&rows).contains("FAIL") && text(&rows).contains("kill-broker: 3 | lost"));
+        assert!(markdown(&rows).contains("3 \\| lost and more"));
+    }
+}

@@ -1,6 +1,8 @@
 //! What does an experiment stand in? Brokers of its own, a postern that comes back at the same ports, senders, an auditor,
 //! the control echo; and in the end one row.
 
+mod ask;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -9,17 +11,17 @@ use std::time::{Duration, Instant};
 
 use postern_rig::config::{Config, quoted};
 use postern_rig::kafka::{Kafka, Options, Topics};
-use postern_rig::metrics::Metrics;
 use postern_rig::ports::free_port;
 use postern_rig::process::{Postern, Process};
-use postern_rig::{client, eventually, scratch};
+use postern_rig::{eventually, scratch};
 use postern_sim::Retry;
 
 use crate::auditor::Auditor;
 use crate::context::Context;
 use crate::echo::Echo;
-use crate::load::{Load, Traffic, scenario};
+use crate::load::{Load, Traffic};
 use crate::oracle::{Oracle, Shape};
+use crate::syncs::Syncs;
 use crate::verdict::{Answers, Row, row};
 
 /// After the faults the topics get so long to hold all that was promised.
@@ -50,6 +52,7 @@ pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) oracle: Arc<Oracle>,
     pub(crate) echo: Echo,
+    pub(crate) syncs: Syncs,
     pub(crate) public: u16,
     pub(crate) admin: u16,
     pub(crate) postern: Option<Postern>,
@@ -119,6 +122,7 @@ impl World {
             config,
             oracle,
             echo: Echo::start(),
+            syncs: Syncs::start(),
             public,
             admin,
             postern: None,
@@ -224,50 +228,15 @@ impl World {
         }
     }
 
-    /// How late the machine itself was in the span: its echo in the minute before the end, or its disk, which the ledger
-    /// syncs as often as a spool would.
+    /// How late the machine itself was in the span: its echo in the minute before the end or, with a spool, its disk.
     pub(crate) fn lag(&self, from: Instant, to: Instant) -> Duration {
-        let disk = if self.spool { self.oracle.slowest_sync(from, to) } else { Duration::ZERO };
+        let disk = if self.spool { self.syncs.slowest(from, to) } else { Duration::ZERO };
         self.echo.lag_before(to).max(disk)
     }
 
     /// All answers so far.
     pub(crate) fn answers(&self) -> Answers {
         Answers::new(self.oracle.answers())
-    }
-
-    /// The sum of a metric's series; `None` when postern does not answer.
-    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
-        let admin = ([127, 0, 0, 1], self.admin).into();
-        let answer = client::try_get(admin, "/metrics").ok()?;
-        (answer.status == 200).then(|| Metrics::parse(answer.text()).value(name, &[]))
-    }
-
-    /// Waits until the breaker is open.
-    pub(crate) fn await_open(&self, limit: Duration) -> Option<Instant> {
-        let open = || self.metric("postern_breaker_state").is_some_and(|state| state >= 2.0);
-        eventually(limit, open).then(Instant::now)
-    }
-
-    /// Waits until the spool is empty; how long that took.
-    pub(crate) fn await_drained(&self, limit: Duration) -> Option<Duration> {
-        let start = Instant::now();
-        let empty = || self.metric("postern_spool_records").is_some_and(|left| left == 0.0);
-        eventually(limit, empty).then(|| start.elapsed())
-    }
-
-    /// Posts one genuine notification that is in no ledger, and gives the answer's status and `Retry-After`.
-    pub(crate) fn probe(&self) -> Option<(u16, Option<String>)> {
-        let traffic = Traffic::new(self.seed ^ 0x70_726f_6265, 1.0, 1);
-        let delivery = scenario(&traffic).delivery(0);
-        let address = ([127, 0, 0, 1], self.public).into();
-        let headers = [("Content-Type", "application/json; charset=utf-8")];
-        let mut connection = client::Connection::open(address).ok()?;
-        // What a probe publishes is known to the oracle, and promised by nobody.
-        self.oracle.issue(&delivery);
-        let path = delivery.uri.path();
-        let answer = connection.post(path, &headers, &delivery.body).ok()?;
-        Some((answer.status, answer.header("retry-after").map(str::to_owned)))
     }
 
     /// Waits until all that was promised so far is read.

@@ -81,8 +81,14 @@ impl Record {
     }
 
     fn read(message: &BorrowedMessage<'_>) -> Self {
-        let text =
-            |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("keys and headers are UTF-8");
+        let text = |bytes: &[u8]| match String::from_utf8(bytes.to_vec()) {
+            Ok(text) => text,
+            Err(_) if Kind::of_topic(message.topic()).is_some() => {
+                panic!("a key or header in {} is no UTF-8", message.topic())
+            }
+            // What others write is theirs to choose.
+            Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+        };
         let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
         Self {
             topic: message.topic().to_owned(),
@@ -163,6 +169,8 @@ impl Reader {
         let mut config = kafka.client();
         config.set("group.id", "it").set("enable.auto.commit", "false");
         config.set("fetch.wait.max.ms", "50").set("check.crcs", "true");
+        // A broker that comes back tells of topics without leaders at first; the default asks again after minutes.
+        config.set("topic.metadata.refresh.interval.ms", "1000");
         let consumer: BaseConsumer = config.create().expect("the properties are known");
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
         let partitions = metadata.topics()[0].partitions().len();

@@ -19,6 +19,8 @@ const FAST: Duration = Duration::from_millis(300);
 const OPEN: Duration = Duration::from_secs(5);
 /// After Kafka's return the spool is empty within this.
 const DRAINED: Duration = Duration::from_secs(60);
+/// A disk that does not sync for so long stands still: an answer has 2.5 s in all.
+const STALL: Duration = Duration::from_secs(1);
 /// And without a spool somebody gets a 2xx within this.
 const BACK: Duration = Duration::from_secs(15);
 
@@ -102,22 +104,36 @@ fn check_outage(
 ) {
     let answers = world.answers();
     let (all, fast) = (answers.within(gone, back), answers.within(open, back));
-    let (p99, good) = (fast.quantile(0.99), all.good());
+    let (p99, good, lag) = (fast.quantile(0.99), all.good(), world.lag(open, back));
     world.say(&format!(
-        "round {round}: breaker open after {} ms; {} answers, {good} with a 2xx; once open p99 {} ms, slowest {} ms",
+        "round {round}: breaker open after {} ms; {} answers, {good} with a 2xx; once open p99 {} ms, slowest {} ms; \
+         the machine's own lag {} ms",
         millis(open - gone),
         all.answered(),
         millis(p99),
-        millis(fast.slowest())
+        millis(fast.slowest()),
+        millis(lag)
     ));
-    let lag = world.lag(open, back);
     world.require(p99 <= FAST + lag, || {
         format!("round {round}: p99 {p99:?} with the breaker open, the machine's own lag {lag:?}")
     });
     world.require(fast.answered() > 0, || format!("round {round}: nobody was answered"));
     if with_spool {
-        let refused = all.non_2xx();
-        world.require(refused == 0, || format!("round {round}: {refused} answers were no 2xx"));
+        let (refused, all) = (all.non_2xx(), all.answered());
+        let stall = world.syncs.slowest(gone, back);
+        // No spool takes a record while its disk stands still. Then, and only then, a few may be refused.
+        let excused = stall >= STALL && refused * 100 <= all;
+        world.require(refused == 0 || excused, || {
+            format!(
+                "round {round}: {refused} answers were no 2xx, the disk's slowest sync {stall:?}"
+            )
+        });
+        if refused > 0 && excused {
+            world.note(format!(
+                "round {round}: {refused} answers were no 2xx while the disk stood still for {} ms",
+                millis(stall)
+            ));
+        }
     } else {
         // Sent after the broker stood still, answered before it went on: nobody can have acknowledged that.
         world.require(good == 0, || {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use postern_rig::kafka::Options;
 
 use super::postern::check_statuses;
+use super::tokens;
 use crate::context::Context;
 use crate::fault::clock::Clock;
 use crate::load::Traffic;
@@ -50,5 +51,6 @@ pub(crate) fn steps(context: Context) -> Row {
         format!("{bad} requests failed while the clock stepped, {} were taken", answers.good())
     });
     check_statuses(&mut world);
+    tokens::check(&mut world);
     world.judge()
 }

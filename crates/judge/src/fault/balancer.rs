@@ -1,7 +1,7 @@
 //! How do two replicas stand behind a balancer? haproxy, which asks for readiness as an orchestrator does.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::net::TcpStream;
 use std::process::Child;
 use std::time::Duration;
@@ -20,12 +20,13 @@ pub(crate) struct Balancer {
 
 impl Balancer {
     /// Spreads requests over replicas, each given by its public and its admin port. Nothing is tried twice: what a
-    /// replica does to a request, its sender sees.
+    /// replica does to a request, its sender sees. A replica that says 503 is out at once; one that a busy machine lets
+    /// wait is not.
     pub(crate) fn start(replicas: &[(u16, u16)]) -> Self {
         let haproxy = tool::find("haproxy", "haproxy");
         let port = free_port();
         let mut text = format!(
-            "defaults\n  mode http\n  timeout connect 2s\n  timeout client 30s\n  timeout server 10s\n  retries 0\n\
+            "defaults\n  mode http\n  timeout connect 2s\n  timeout client 30s\n  timeout server 10s\n  timeout check 2s\n  retries 0\n\
              frontend senders\n  bind 127.0.0.1:{port}\n  default_backend replicas\n\
              backend replicas\n  balance roundrobin\n  option httpchk GET /readyz\n"
         );
@@ -36,10 +37,14 @@ impl Balancer {
             )
             .expect("a String takes any text");
         }
-        let file = scratch::folder("haproxy").join("haproxy.cfg");
+        let folder = scratch::folder("haproxy");
+        let file = folder.join("haproxy.cfg");
         fs::write(&file, text).expect("the target directory is writable");
         let mut command = spawn::command(haproxy);
         command.arg("-db").arg("-f").arg(&file);
+        // It says each time that a replica goes and comes.
+        let log = File::create(folder.join("haproxy.log")).expect("the folder is writable");
+        command.stderr(log);
         let balancer = Self { process: spawn::spawn(command), port };
         let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
         assert!(

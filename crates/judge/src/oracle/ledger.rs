@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use postern_rig::scratch;
 use tokio::sync::oneshot;
@@ -23,8 +23,6 @@ pub(super) struct Ledger {
     path: PathBuf,
     orders: mpsc::Sender<Order>,
     synced: Arc<AtomicUsize>,
-    /// When each sync began, and how long it took.
-    syncs: Arc<Mutex<Vec<(Instant, Duration)>>>,
 }
 
 impl Ledger {
@@ -34,8 +32,6 @@ impl Ledger {
         let (orders, inbox) = mpsc::channel::<Order>();
         let synced = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&synced);
-        let syncs = Arc::new(Mutex::new(Vec::new()));
-        let took = Arc::clone(&syncs);
         thread::spawn(move || {
             while let Ok(first) = inbox.recv() {
                 // Whoever came while the disk was busy shares the next sync.
@@ -44,9 +40,7 @@ impl Ledger {
                 for (lines, ..) in &group {
                     file.write_all(lines.as_bytes()).expect("the ledger's disk has room");
                 }
-                let began = Instant::now();
                 file.sync_data().expect("the ledger's disk syncs");
-                super::lock(&took).push((began, began.elapsed()));
                 for (_, records, waits) in group {
                     count.fetch_add(records, Ordering::SeqCst);
                     // A run that was dropped waits no more; its lines are true all the same.
@@ -54,7 +48,7 @@ impl Ledger {
                 }
             }
         });
-        Self { start: Instant::now(), path, orders, synced, syncs }
+        Self { start: Instant::now(), path, orders, synced }
     }
 
     /// Returns once the lines are synced.
@@ -71,13 +65,6 @@ impl Ledger {
         let (synced, waits) = oneshot::channel();
         self.orders.send((lines, records.len(), synced)).expect("the ledger's thread lives");
         waits.await.expect("the ledger's thread answers each order");
-    }
-
-    /// The longest sync that was under way at any moment of the span.
-    pub(super) fn slowest_sync(&self, from: Instant, to: Instant) -> Duration {
-        let syncs = super::lock(&self.syncs);
-        let inside = syncs.iter().filter(|(began, took)| *began <= to && *began + *took >= from);
-        inside.map(|(_, took)| *took).max().unwrap_or_default()
     }
 
     /// Records that are synced.
