@@ -22,9 +22,10 @@ const IDLE: Duration = Duration::from_secs(1);
 const QUICK: Duration = Duration::from_millis(500);
 /// How long an answer may take otherwise: a Kafka with answers of 1 s is slow, not away.
 const PATIENT: Duration = Duration::from_millis(1_200);
-/// A producer that died is replaced at most this often, growing while none of them gets an acknowledgement.
+/// A producer that died is replaced at most this often, growing while none of them gets an acknowledgement; not much, as
+/// nothing is acknowledged until it is replaced.
 const REBUILD_FIRST: Duration = Duration::from_secs(1);
-const REBUILD_LAST: Duration = Duration::from_secs(30);
+const REBUILD_LAST: Duration = Duration::from_secs(2);
 
 /// What Kafka said to a metadata request.
 enum Answer {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
 use super::kafka::Kafka;
@@ -150,6 +150,7 @@ impl Record {
 
 /// Reads a topic from its beginning, without a consumer group.
 pub struct Reader {
+    config: ClientConfig,
     consumer: BaseConsumer,
     topic: String,
     mode: Mode,
@@ -181,7 +182,8 @@ impl Reader {
         }
         consumer.assign(&list).expect("the list is sound");
         let positions = vec![0; partitions];
-        Self { consumer, topic: topic.to_owned(), mode, records: Vec::new(), positions }
+        let topic = topic.to_owned();
+        Self { config, consumer, topic, mode, records: Vec::new(), positions }
     }
 
     /// Everything that was read so far.
@@ -230,15 +232,21 @@ impl Reader {
         &self.records
     }
 
-    /// Where a partition ends now. A broker that has just come back may not know yet that it leads.
+    /// Where a partition ends now. A broker that has just come back may not know yet that it leads, and a client that
+    /// saw it go may not know that it is back: a new one is asked.
     fn end(&self, partition: i32) -> i64 {
         let until = Instant::now() + PATIENCE;
+        let asked = |consumer: &BaseConsumer| {
+            consumer.fetch_watermarks(&self.topic, partition, PATIENCE / 4).map(|(_, end)| end)
+        };
+        let mut end = asked(&self.consumer);
         loop {
-            match self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE) {
-                Ok((_, end)) => return end,
+            match end {
+                Ok(end) => return end,
                 Err(error) if Instant::now() >= until => panic!("{}: {error}", self.topic),
                 Err(_) => std::thread::sleep(Duration::from_millis(100)),
             }
+            end = asked(&self.config.create().expect("the properties are known"));
         }
     }
 

@@ -20,6 +20,8 @@ use crate::spool::{Outlet, Spool};
 
 /// How many entries are on their way at once: enough to fill a broker's batches, little beside the live path.
 const WINDOW: usize = 256;
+/// How many bytes of them: large entries must not take the memory of the live path.
+const WINDOW_BYTES: usize = 4 << 20;
 /// How long the live path has Kafka for itself when it is back.
 const LIVE_FIRST: Duration = Duration::from_secs(1);
 /// A probe that Kafka acknowledged, too late to close the breaker: so long the spool goes on emptying.
@@ -74,6 +76,7 @@ impl Drain {
             waiting: VecDeque::new(),
             suspects: Vec::new(),
             flying: JoinSet::new(),
+            flying_bytes: 0,
             finished: Vec::new(),
             rest_until: Instant::now(),
             pause: PAUSE,
@@ -97,6 +100,8 @@ impl Drain {
 /// An entry in memory.
 struct Held {
     seq: u64,
+    /// Bytes of its stored form.
+    size: usize,
     batch: Batch,
 }
 
@@ -111,6 +116,7 @@ struct Draining<R> {
     /// Refused in company: a broker refuses all that came with one record that is too large. Tried again alone.
     suspects: Vec<Held>,
     flying: JoinSet<Settled>,
+    flying_bytes: usize,
     /// Acknowledged, not told to the log yet.
     finished: Vec<u64>,
     rest_until: Instant,
@@ -146,18 +152,18 @@ impl<R: Redeliver> Draining<R> {
             let more = self.drain.spool.shared().more.notified();
             let empty = self.flying.is_empty() && self.drain.spool.held().entries == 0;
             tokio::select! {
-                Some(settled) = self.flying.join_next() => self.settled(settled.ok()).await,
+                Some(settled) = self.flying.join_next() => self.landed(settled.ok()),
                 () = more, if empty => {}
                 () = tokio::time::sleep(if empty { IDLE_TICK } else { TICK }) => {}
                 changed = stop.changed() => if changed.is_err() { break },
             }
             while let Some(settled) = self.flying.try_join_next() {
-                self.settled(settled.ok()).await;
+                self.landed(settled.ok());
             }
             self.tell_log().await;
         }
         while let Some(settled) = self.flying.join_next().await {
-            self.settled(settled.ok()).await;
+            self.landed(settled.ok());
         }
         self.tell_log().await;
         drop(self.drain.ask(Outlet::close).await);
@@ -199,7 +205,7 @@ impl<R: Redeliver> Draining<R> {
                 if outcome.is_ok() {
                     self.proven_until = Instant::now() + PROVEN;
                 }
-                self.settled(Some((held, outcome))).await;
+                self.settled(held, outcome);
                 true
             }
         }
@@ -208,9 +214,11 @@ impl<R: Redeliver> Draining<R> {
     /// Fills the window; false where there is nothing to send.
     async fn pump(&mut self) -> bool {
         let mut sent = false;
-        while self.flying.len() < WINDOW && self.refill().await {
+        while self.flying.len() < WINDOW && self.flying_bytes < WINDOW_BYTES && self.refill().await
+        {
             let Some(held) = self.waiting.pop_front() else { break };
             let kafka = Arc::clone(&self.kafka);
+            self.flying_bytes += held.size;
             self.flying.spawn(async move {
                 let outcome = kafka.redeliver(&held.batch).await;
                 (held, outcome)
@@ -240,7 +248,10 @@ impl<R: Redeliver> Draining<R> {
 
     async fn take(&mut self, entry: Entry) {
         match Batch::from_stored(&entry.payload) {
-            Ok(batch) => self.waiting.push_back(Held { seq: entry.seq, batch }),
+            Ok(batch) => {
+                let size = entry.payload.len();
+                self.waiting.push_back(Held { seq: entry.seq, size, batch });
+            }
             Err(error) => {
                 tracing::error!(%error, seq = entry.seq, "a spooled entry cannot be understood: set aside");
                 let shared = Arc::clone(self.drain.spool.shared());
@@ -251,16 +262,25 @@ impl<R: Redeliver> Draining<R> {
         }
     }
 
-    /// What became of an entry; `None`: its task panicked, and a restart sends it again.
-    async fn settled(&mut self, settled: Option<Settled>) {
+    /// An entry is no longer on its way; `None`: its task panicked, and a restart sends it again.
+    fn landed(&mut self, settled: Option<Settled>) {
         match settled {
             None => tracing::error!("handing over a spooled entry panicked: it stays in the spool"),
-            Some((held, Ok(()))) => {
+            Some((held, outcome)) => {
+                self.flying_bytes -= held.size;
+                self.settled(held, outcome);
+            }
+        }
+    }
+
+    fn settled(&mut self, held: Held, outcome: Result<(), PublishError>) {
+        match outcome {
+            Ok(()) => {
                 self.finished.push(held.seq);
                 self.pause = PAUSE;
             }
-            Some((held, Err(PublishError::RecordRefused))) => self.suspects.push(held),
-            Some((held, Err(error))) => {
+            Err(PublishError::RecordRefused) => self.suspects.push(held),
+            Err(error) => {
                 tracing::debug!(reason = error.reason(), "a spooled entry was not acknowledged");
                 self.waiting.push_back(held);
                 self.rest(Instant::now());

@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 /// How many requests may wait for the disk.
 const WAITING: usize = 4_096;
 /// How many bytes of them.
-const MEMORY: usize = 64 << 20;
+const MEMORY: usize = 32 << 20;
 /// One write and sync takes no more than this, but for a single larger delivery.
 const GROUP_BYTES: u64 = 4 << 20;
 const GROUP_ENTRIES: usize = 2_048;
