@@ -10,7 +10,7 @@ use crate::spool::Spool;
 
 /// What is left for the spool of a request's time: the group that is being written and the next one, on a disk that takes half
 /// a second for each.
-const SPOOL_SHARE: Duration = Duration::from_millis(1_200);
+const SPOOL_SHARE: Duration = Duration::from_millis(1_400);
 
 /// Kafka, with a spool behind it where one is configured.
 #[derive(Debug)]
