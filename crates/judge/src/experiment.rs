@@ -93,8 +93,7 @@ pub(crate) const ALL: &[Experiment] = &[
     ),
     Experiment::new(6, "disk-full-ext4", "the spool on 32 MiB of ext4, written full twice", |c| {
         disk::full(c, Kind::Ext4)
-    })
-    .in_short(),
+    }),
     Experiment::new(
         7,
         "sync-fails",
