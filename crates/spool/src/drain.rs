@@ -13,9 +13,7 @@ use postern_core::publish::{Circuit, PublishError, Redeliver};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::disk::{Directory, Disk as _};
-use crate::log::Entry;
-use crate::metrics::Op;
+use crate::log::{self, Entry};
 use crate::spool::{Outlet, Spool};
 
 /// How many entries are on their way at once: enough to fill a broker's batches, little beside the live path.
@@ -254,10 +252,11 @@ impl<R: Redeliver> Draining<R> {
             }
             Err(error) => {
                 tracing::error!(%error, seq = entry.seq, "a spooled entry cannot be understood: set aside");
-                let shared = Arc::clone(self.drain.spool.shared());
-                shared.metrics.damaged.inc();
-                self.keep(format!("damaged-entry-{:020}", entry.seq), entry.payload).await;
-                self.finished.push(entry.seq);
+                self.drain.spool.shared().metrics.damaged.inc();
+                // Where it cannot be kept it stays in its segment, and the next start tries again.
+                if self.keep(format!("damaged-entry-{:020}", entry.seq), entry.payload).await {
+                    self.finished.push(entry.seq);
+                }
             }
         }
     }
@@ -265,9 +264,15 @@ impl<R: Redeliver> Draining<R> {
     /// An entry is no longer on its way; `None`: its task panicked, and a restart sends it again.
     fn landed(&mut self, settled: Option<Settled>) {
         match settled {
-            None => tracing::error!("handing over a spooled entry panicked: it stays in the spool"),
+            None => {
+                tracing::error!("handing over a spooled entry panicked: it stays in the spool");
+                // Its size went with it.
+                if self.flying.is_empty() {
+                    self.flying_bytes = 0;
+                }
+            }
             Some((held, outcome)) => {
-                self.flying_bytes -= held.size;
+                self.flying_bytes = self.flying_bytes.saturating_sub(held.size);
                 self.settled(held, outcome);
             }
         }
@@ -282,10 +287,15 @@ impl<R: Redeliver> Draining<R> {
             Err(PublishError::RecordRefused) => self.suspects.push(held),
             Err(error) => {
                 tracing::debug!(reason = error.reason(), "a spooled entry was not acknowledged");
-                self.waiting.push_back(held);
-                self.rest(Instant::now());
+                self.later(held);
             }
         }
+    }
+
+    /// Tries an entry again after a pause.
+    fn later(&mut self, held: Held) {
+        self.waiting.push_back(held);
+        self.rest(Instant::now());
     }
 
     /// Tries one suspect again while nothing else is on its way; false while something is.
@@ -313,11 +323,7 @@ impl<R: Redeliver> Draining<R> {
             match self.kafka.redeliver(&one).await {
                 Ok(()) => continue,
                 Err(PublishError::RecordRefused) => {}
-                Err(_) => {
-                    self.waiting.push_back(held);
-                    self.rest(Instant::now());
-                    return;
-                }
+                Err(_) => return self.later(held),
             }
             let record = one.records().next().and_then(|record| (self.refused)(record));
             let outcome = match &record {
@@ -330,45 +336,29 @@ impl<R: Redeliver> Draining<R> {
                     "kafka refuses a spooled record for good: quarantined"
                 ),
                 Err(PublishError::RecordRefused) => {
+                    let mut payload = Vec::new();
+                    one.store(&mut payload);
+                    // What was acknowledged leaves the spool only when it is safe elsewhere.
+                    if !self.keep(format!("refused-{:020}-{at}", held.seq), payload).await {
+                        return self.later(held);
+                    }
                     tracing::error!(
                         seq = held.seq,
                         "kafka and the quarantine refuse a spooled record for good: set aside in spool.dir"
                     );
-                    let mut payload = Vec::new();
-                    one.store(&mut payload);
-                    self.keep(format!("refused-{:020}-{at}", held.seq), payload).await;
                 }
-                Err(_) => {
-                    self.waiting.push_back(held);
-                    self.rest(Instant::now());
-                    return;
-                }
+                Err(_) => return self.later(held),
             }
             self.drain.spool.shared().metrics.refused.inc();
         }
         self.finished.push(held.seq);
     }
 
-    /// Keeps bytes in a file of their own, for people.
-    async fn keep(&self, file: String, bytes: Vec<u8>) {
+    /// Keeps bytes in a file of their own, for people; false where the disk refuses that.
+    async fn keep(&self, file: String, bytes: Vec<u8>) -> bool {
         let shared = Arc::clone(self.drain.spool.shared());
-        let kept = tokio::task::spawn_blocking(move || {
-            let disk: &Directory = &shared.disk;
-            let kept = disk
-                .create(&file)
-                .and_then(|handle| {
-                    disk.write_at(&handle, &bytes, 0)?;
-                    disk.sync(&handle)
-                })
-                .and_then(|()| disk.sync_dir());
-            if let Err(error) = kept
-                && error.kind() != io::ErrorKind::AlreadyExists
-            {
-                shared.metrics.failed(Op::SetAside);
-                tracing::error!(file, %error, "could not be set aside");
-            }
-        });
-        drop(kept.await);
+        let keep = move || log::keep(&shared.disk, &shared.metrics, &file, &bytes);
+        tokio::task::spawn_blocking(keep).await.unwrap_or(false)
     }
 
     async fn tell_log(&mut self) {

@@ -226,19 +226,25 @@ impl Look {
 fn set_aside<D: Disk>(disk: &D, metrics: &Metrics, name: Name, at: u64, bytes: &[u8]) {
     metrics.damaged.inc();
     let file = format!("damaged-{:020}-{at}", name.first);
-    let kept = disk.create(&file).and_then(|handle| disk.write_at(&handle, bytes, 0));
-    match kept {
-        Ok(()) => tracing::error!(
-            file,
-            "the spool holds bytes that are not as they were written: set aside"
-        ),
-        // An earlier life kept it.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => {
-            metrics.failed(Op::SetAside);
-            tracing::error!(file, %error, "damaged bytes of the spool could not be set aside");
-        }
+    if keep(disk, metrics, &file, bytes) {
+        tracing::error!(file, "the spool holds bytes that are not as they were written: set aside");
     }
+}
+
+/// Keeps bytes durably in a file of their own, for people; false where the disk refuses that. A file of that name is
+/// what an earlier try left, perhaps in part: its numbers are never given to anything else.
+pub(crate) fn keep<D: Disk>(disk: &D, metrics: &Metrics, file: &str, bytes: &[u8]) -> bool {
+    drop(disk.remove(file));
+    let kept = disk.create(file).and_then(|handle| {
+        disk.write_at(&handle, bytes, 0)?;
+        disk.sync(&handle)?;
+        disk.sync_dir()
+    });
+    if let Err(error) = &kept {
+        metrics.failed(Op::SetAside);
+        tracing::error!(file, %error, "could not be set aside");
+    }
+    kept.is_ok()
 }
 
 #[cfg(test)]

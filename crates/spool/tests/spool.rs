@@ -413,3 +413,26 @@ async fn the_neighbours_of_a_record_that_is_too_large_are_tried_alone() {
         (others, vec!["7".to_owned()])
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_takes_stays_until_it_could_be_set_aside() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (spool, drain) = open(dir.path(), MIB);
+    spool.append(&batch("alien", 10), soon()).await.expect("there is room");
+    // Nothing can be written under that name: it is a directory that is not empty.
+    let place = dir.path().join(format!("refused-{:020}-0", 1));
+    std::fs::create_dir_all(place.join("in-the-way")).expect("writable");
+    let kafka = Kafka::new(Circuit::Closed);
+    kafka.set(|state| state.refuses = ["alien".to_owned()].into());
+    let emptied = tokio::spawn({
+        let kafka = Arc::clone(&kafka);
+        async move { empty(drain, &kafka).await }
+    });
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(spool.held().records, 1, "acknowledged, and safe nowhere else");
+    std::fs::remove_dir_all(&place).expect("removable");
+    emptied.await.expect("no panic");
+    let kept = std::fs::read(&place).expect("set aside");
+    assert_eq!(name(&Batch::from_stored(&kept).expect("whole")), "alien");
+    assert_eq!(spool.held().records, 0);
+}

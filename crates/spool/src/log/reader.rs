@@ -14,12 +14,9 @@ use crate::segment::{self, Head, Name};
 const CHUNK: u64 = 1 << 20;
 
 /// An entry that was read back.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Its number.
     pub(crate) seq: u64,
-    /// When it was spooled, in milliseconds since 1970.
-    pub(crate) time: i64,
     /// What was spooled.
     pub(crate) payload: Vec<u8>,
 }
@@ -70,7 +67,7 @@ impl<D: Disk> Reader<D> {
             let rest = &bytes[taken..];
             let Some(head) = Head::decode(rest, name.salt) else { break };
             let Some(payload) = head.intact(rest) else { break };
-            out.push(Entry { seq: head.seq, time: head.time, payload: payload.to_vec() });
+            out.push(Entry { seq: head.seq, payload: payload.to_vec() });
             taken += head.size();
             heads.push(head);
         }
