@@ -15,13 +15,14 @@ use postern_core::reason::{Reason, Untrusted};
 use postern_core::service::Service;
 use postern_core::time::UnixMillis;
 use postern_core::trust::Trust;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::metrics::Outcome;
 use crate::phase::Phase;
 use crate::pipeline::{Edge, traceparent};
 use crate::refusal::Refusal;
 use crate::route::Endpoint;
+use crate::timer::ConnectionTimer;
 
 /// What a quarantined record's header room is taken to be, on top of its body.
 const QUARANTINE_HEAD: usize = 1 << 10;
@@ -38,7 +39,7 @@ impl<P: Publish> Edge<P> {
     ) -> Result<(), Refusal> {
         let size = judged.delivery.body.len().min(self.config.quarantine_body);
         let record = || judged.record(untrusted, self.config.quarantine_body);
-        self.store(judged.verified.service(), untrusted, size, record, deadline).await
+        self.store(judged.verified.service(), untrusted, size, record, judged.timer, deadline).await
     }
 
     /// Quarantines a push whose body is too large to be read: that it came, and what its head says. Nothing of a denied
@@ -49,6 +50,7 @@ impl<P: Publish> Edge<P> {
         source: &PubsubSource,
         body: &Incoming,
         received: UnixMillis,
+        timer: &ConnectionTimer,
         deadline: Instant,
     ) -> Result<(), Refusal> {
         let untrusted = [Untrusted { index: 0, reason: Reason::TooLarge }];
@@ -74,7 +76,7 @@ impl<P: Publish> Edge<P> {
             }
             .record(trust.ring(), self.config.quarantine_body)
         };
-        self.store(service, &untrusted, 0, record, deadline).await
+        self.store(service, &untrusted, 0, record, timer, deadline).await
     }
 
     /// Makes one quarantine record durable, if the budget allows.
@@ -84,11 +86,12 @@ impl<P: Publish> Edge<P> {
         untrusted: &[Untrusted],
         size: usize,
         record: impl FnOnce() -> Batch,
+        timer: &ConnectionTimer,
         deadline: Instant,
     ) -> Result<(), Refusal> {
         let stored = if self.budget.take(size + QUARANTINE_HEAD) {
             let stored = self.publisher.quarantine(record(), deadline.into_std());
-            in_time(deadline, stored).await.map_err(undecided)
+            in_time(timer, deadline, stored).await.map_err(undecided)
         } else {
             Err(Refusal::Undecided)
         };
@@ -128,6 +131,7 @@ pub(crate) struct Judged<'a> {
     pub(crate) delivery: &'a Delivery<'a>,
     pub(crate) verified: &'a Verified<'a>,
     pub(crate) kept: &'a [(&'a str, &'a [u8])],
+    pub(crate) timer: &'a ConnectionTimer,
 }
 
 impl Judged<'_> {
@@ -178,10 +182,15 @@ fn declared_length(head: &Parts) -> Option<u64> {
 
 /// The publisher keeps the deadline itself; this keeps the promise should it not.
 pub(crate) async fn in_time<T>(
+    timer: &ConnectionTimer,
     deadline: Instant,
     work: impl Future<Output = Result<T, PublishError>>,
 ) -> Result<T, PublishError> {
-    timeout_at(deadline + OVERTIME, work).await.unwrap_or(Err(PublishError::Timeout))
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = timer.until(deadline + OVERTIME) => Err(PublishError::Timeout),
+    }
 }
 
 pub(crate) fn undecided(error: PublishError) -> Refusal {

@@ -16,6 +16,9 @@ pub fn check_length(body: &Incoming, limit: usize) -> Result<(), Refusal> {
     if body.size_hint().lower() > limit as u64 { Err(Refusal::TooLarge) } else { Ok(()) }
 }
 
+/// Copying so much costs less than a new read buffer.
+const COPIED: usize = 16 << 10;
+
 /// Reads a whole body of at most `limit` bytes until `deadline`.
 ///
 /// # Errors
@@ -40,8 +43,9 @@ async fn gather(body: &mut Incoming, limit: usize, permit: &mut Permit) -> Resul
         }
         permit.grow(data.len())?;
         if first.is_empty() && rest.is_empty() {
-            // Most bodies come in one piece, which is taken as it is.
-            first = data;
+            // Most bodies come in one piece. A small one is copied: it lies in hyper's read buffer, and as long as somebody
+            // holds a part of that, hyper needs a new one to listen for the caller hanging up.
+            first = if data.len() <= COPIED { Bytes::copy_from_slice(&data) } else { data };
             continue;
         }
         if rest.is_empty() {

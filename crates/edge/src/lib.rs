@@ -16,6 +16,7 @@ pub mod refusal;
 pub mod respond;
 pub mod route;
 mod stall;
+pub mod timer;
 
 pub mod admin;
 pub mod metrics;

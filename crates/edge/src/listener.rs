@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use postern_core::publish::Publish;
 use prometheus::IntGauge;
 use socket2::{SockFilter, SockRef};
@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::pipeline::Edge;
 use crate::refusal::Refusal;
 use crate::stall::Impatient;
+use crate::timer::ConnectionTimer;
 
 /// Connections that may wait for `accept`: a burst of reconnecting senders fits.
 const BACKLOG: u32 = 4_096;
@@ -167,10 +168,10 @@ impl Room {
 }
 
 /// hyper's own defaults have no limit on a slow head without a timer, and buffers of 400 KiB.
-fn http(head_timeout: Duration) -> http1::Builder {
+fn http(timer: ConnectionTimer, head_timeout: Duration) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
+        .timer(timer)
         .header_read_timeout(head_timeout)
         .max_headers(HEADERS)
         .max_header_size(HEAD_BYTES)
@@ -184,12 +185,14 @@ async fn connection<P: Publish>(
     permit: OwnedSemaphorePermit,
 ) {
     let _open = Open::count(edge.metrics().connections());
+    let timer = ConnectionTimer::new();
     let service = service_fn(|request| {
-        let edge = &edge;
-        async move { Ok::<_, Infallible>(edge.answer(request).await) }
+        let (edge, timer) = (&edge, &timer);
+        async move { Ok::<_, Infallible>(edge.answer(request, timer).await) }
     });
     let stream = TokioIo::new(Impatient::new(stream, edge.config().deadline));
-    let served = http(edge.config().head_timeout).serve_connection(stream, service).await;
+    let served =
+        http(timer.clone(), edge.config().head_timeout).serve_connection(stream, service).await;
     if let Err(error) = served {
         tracing::debug!(error = %error, "connection ended");
     }
@@ -201,7 +204,8 @@ async fn shed<P: Publish>(stream: TcpStream, edge: Arc<Edge<P>>, permit: OwnedSe
     let service =
         service_fn(|request| std::future::ready(Ok::<_, Infallible>(edge.turn_away(&request))));
     let stream = TokioIo::new(Impatient::new(stream, OVERFLOW_HEAD));
-    let served = http(OVERFLOW_HEAD).serve_connection(stream, service).await;
+    let served =
+        http(ConnectionTimer::new(), OVERFLOW_HEAD).serve_connection(stream, service).await;
     if let Err(error) = served {
         tracing::debug!(error = %error, "connection beyond the cap ended");
     }

@@ -25,6 +25,7 @@ use crate::phase::{ActiveRequest, Life, Phase};
 use crate::refusal::Refusal;
 use crate::respond::{self, Answer, HUNG_UP, Taken};
 use crate::route::{Endpoint, Label, Routes};
+use crate::timer::ConnectionTimer;
 use crate::{body, clock};
 
 /// The edge: everything that a request meets, shared by all connections.
@@ -66,10 +67,10 @@ impl<P: Publish> Edge<P> {
     }
 
     /// Answers one request: in time, counted once, whatever happens.
-    pub async fn answer(&self, request: Request<Incoming>) -> Answer {
+    pub async fn answer(&self, request: Request<Incoming>, timer: &ConnectionTimer) -> Answer {
         let counted = Counted::start(self, request.uri().path());
         let mut unread = !request.body().is_end_stream();
-        let outcome = self.take(request, counted.arrived, &mut unread).await;
+        let outcome = self.take(request, timer, counted.arrived, &mut unread).await;
         // hyper ends a connection whose body nobody read; the answer says so, and no byte of it is taken for a request.
         let closing = unread || self.life.phase() >= Phase::Draining;
         self.told(counted, outcome, closing)
@@ -95,6 +96,7 @@ impl<P: Publish> Edge<P> {
     async fn take(
         &self,
         request: Request<Incoming>,
+        timer: &ConnectionTimer,
         arrived: Instant,
         unread: &mut bool,
     ) -> Result<Taken, Refusal> {
@@ -128,7 +130,7 @@ impl<P: Publish> Edge<P> {
         let bytes = match (read, &endpoint) {
             (Err(Refusal::TooLarge), Endpoint::Pubsub(source)) => {
                 // The caller is genuine and would push it again for days: what there is of it is kept aside.
-                self.set_aside(&head, source, &body, received, publish_by).await?;
+                self.set_aside(&head, source, &body, received, timer, publish_by).await?;
                 tokio::spawn(body::discard(body, body_by));
                 return Ok(Taken::Google);
             }
@@ -157,7 +159,7 @@ impl<P: Publish> Edge<P> {
 
         let kept = kept(&endpoint, &head);
         let judged =
-            Judged { trust: &trust, delivery: &delivery, verified: &verified, kept: &kept };
+            Judged { trust: &trust, delivery: &delivery, verified: &verified, kept: &kept, timer };
         self.hand_over(&judged, publish_by).await?;
         Ok(match endpoint {
             Endpoint::Graph { .. } => Taken::Graph,
@@ -179,7 +181,8 @@ impl<P: Publish> Edge<P> {
         let mut owed = !too_large.is_empty() || (genuine == 0 && denied == 0);
 
         if genuine > 0 {
-            match in_time(deadline, self.publisher.publish(&batch, deadline.into_std())).await {
+            let publish = self.publisher.publish(&batch, deadline.into_std());
+            match in_time(judged.timer, deadline, publish).await {
                 Ok(durable) => self.metrics.items(service, Outcome::of(durable), genuine),
                 Err(PublishError::RecordRefused) => {
                     // Sending again would not help: what Kafka will not take is kept aside, with all the rest.
