@@ -1,6 +1,7 @@
 //! What does librdkafka tell us? Its callbacks: deliveries, errors, log lines.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use postern_core::publish::PublishError;
@@ -23,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Metrics,
     pub(crate) log: Arc<LogLimit>,
+    /// Records whose result was reported.
+    pub(crate) deliveries: AtomicUsize,
 }
 
 impl ProducerContext for Context {
@@ -43,10 +46,22 @@ impl ProducerContext for Context {
             }
         }
         self.health.progress.release(1);
+        self.deliveries.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl Context {
+    /// Of the producer that is to be born now.
+    pub(crate) fn new(health: &Arc<Health>, metrics: &Metrics, log: &Arc<LogLimit>) -> Self {
+        Self {
+            generation: health.generation.load(Ordering::Acquire),
+            health: Arc::clone(health),
+            metrics: metrics.clone(),
+            log: Arc::clone(log),
+            deliveries: AtomicUsize::new(0),
+        }
+    }
+
     /// One record has failed, at the broker or before it was queued.
     pub(crate) fn settle_failed(&self, code: RDKafkaErrorCode, ack: &Ack, now: Instant) {
         self.count_failure(code, now);

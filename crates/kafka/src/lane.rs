@@ -1,7 +1,6 @@
 //! How do records get from a request into one librdkafka producer, and how is that producer replaced?
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -9,7 +8,7 @@ use postern_core::batch::{Record, Topic};
 use postern_core::publish::{Circuit, PublishError};
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::ack::Ack;
@@ -19,7 +18,9 @@ use crate::failure;
 use crate::health::Health;
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
-use crate::settings::{Settings, SettingsError, TopicNames, describe};
+use crate::polled::{NotPolled, Polled};
+use crate::producer::StartError;
+use crate::settings::{Settings, TopicNames, describe};
 
 /// How long a replaced producer may take to report its last deliveries.
 const FAREWELL: Duration = Duration::from_millis(2_500);
@@ -56,7 +57,7 @@ pub(crate) struct Lane {
 /// One generation of the librdkafka producer.
 pub(crate) struct Client {
     pub(crate) generation: u64,
-    pub(crate) producer: ThreadedProducer<Context>,
+    pub(crate) producer: Polled,
 }
 
 /// A record on its way, borrowed from whoever has it.
@@ -95,19 +96,10 @@ impl Lane {
         health: Arc<Health>,
         metrics: Metrics,
         log: Arc<LogLimit>,
-    ) -> Result<Self, SettingsError> {
+    ) -> Result<Self, StartError> {
         let config = settings.producer(plan.messages, plan.kbytes, plan.message_timeout);
-        let generation = health.generation.load(Ordering::Acquire);
-        let context = Context {
-            generation,
-            health: Arc::clone(&health),
-            metrics: metrics.clone(),
-            log: Arc::clone(&log),
-        };
-        let producer = config
-            .create_with_context(context)
-            .map_err(|error| describe(error, &settings.properties))?;
-        let client = ArcSwap::from_pointee(Client { generation, producer });
+        let context = Context::new(&health, &metrics, &log);
+        let client = ArcSwap::from_pointee(Client::start(&config, context, settings)?);
         Ok(Self {
             plan,
             health,
@@ -225,20 +217,11 @@ impl Lane {
 
     /// Puts a new producer in the place of a dead one. The old one lives on until its last deliveries are reported:
     /// what was in flight when it died still gets its true result.
-    pub(crate) fn rebuild(&self) -> Result<u64, SettingsError> {
-        let generation = self.health.generation.load(Ordering::Acquire);
-        let context = Context {
-            generation,
-            health: Arc::clone(&self.health),
-            metrics: self.metrics.clone(),
-            log: Arc::clone(&self.log),
-        };
-        let producer = self
-            .config
-            .create_with_context(context)
-            .map_err(|error| describe(error, &self.settings.properties))?;
-        let old = self.client.swap(Arc::new(Client { generation, producer }));
-        retire(old);
+    pub(crate) fn rebuild(&self) -> Result<u64, StartError> {
+        let context = Context::new(&self.health, &self.metrics, &self.log);
+        let generation = context.generation;
+        let client = Client::start(&self.config, context, &self.settings)?;
+        retire(self.client.swap(Arc::new(client)));
         Ok(generation)
     }
 }
@@ -260,6 +243,19 @@ fn retire(old: Arc<Client>) {
 }
 
 impl Client {
+    fn start(
+        config: &ClientConfig,
+        context: Context,
+        settings: &Settings,
+    ) -> Result<Self, StartError> {
+        let generation = context.generation;
+        let producer = Polled::start(config, context).map_err(|error| match error {
+            NotPolled::Kafka(error) => StartError::Settings(describe(error, &settings.properties)),
+            NotPolled::Thread(error) => StartError::Thread(error),
+        })?;
+        Ok(Self { generation, producer })
+    }
+
     /// Hands one record to librdkafka, which copies it.
     fn send<'a, H>(
         &self,

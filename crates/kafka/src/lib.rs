@@ -14,6 +14,7 @@ mod ack;
 mod context;
 mod failure;
 mod lane;
+mod polled;
 mod producer;
 mod redelivery;
 

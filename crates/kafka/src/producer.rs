@@ -62,7 +62,7 @@ pub enum StartError {
     #[error("the kafka metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
     /// The system gives no thread.
-    #[error("no thread for the kafka watcher: {0}")]
+    #[error("no thread for the kafka client: {0}")]
     Thread(#[from] std::io::Error),
 }
 
