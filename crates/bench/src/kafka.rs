@@ -79,11 +79,18 @@ impl Broker {
             result.map_err(|(name, code)| anyhow::anyhow!("no topic {name}: {code}"))?;
         }
         let end = Instant::now() + LIMIT;
-        while self.records(name).is_err() {
+        while !self.has_leaders(name) || self.records(name).is_err() {
             ensure!(Instant::now() < end, "topic {name} gets no leaders");
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    /// Asks the broker itself: the client remembers for half a minute that it did not know a topic.
+    fn has_leaders(&self, topic: &str) -> bool {
+        let Ok(metadata) = self.client.fetch_metadata(Some(topic), LIMIT) else { return false };
+        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        partitions.filter(|partition| partition.leader() >= 0).count() == PARTITIONS as usize
     }
 
     /// How many records a topic has ever taken: the sum of its high watermarks.
