@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::batch::{Batch, Topic};
 use crate::form::{ContentMode, Form};
+use crate::json_writer;
 use crate::time::UnixMillis;
 
 /// The longest value of a W3C `traceparent` of version 00.
@@ -84,11 +85,11 @@ impl<D: Serialize> CloudEvent<'_, D> {
         let written = match mode {
             ContentMode::Structured => {
                 batch.static_header("content-type", "application/cloudevents+json; charset=UTF-8");
-                batch.value(|out| serde_json::to_writer(out, &self.structured()))
+                batch.value(|out| json_writer::write(out, &self.structured()))
             }
             ContentMode::Binary => {
                 self.binary_headers(batch);
-                batch.value(|out| serde_json::to_writer(out, self.data))
+                batch.value(|out| json_writer::write(out, self.data))
             }
         };
         written.expect("events hold text keys only and a Vec takes every write");
@@ -134,7 +135,7 @@ impl<D: Serialize> CloudEvent<'_, D> {
 }
 
 /// An instant that is written without a heap allocation.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Rfc3339(pub(crate) UnixMillis);
 
 impl Serialize for Rfc3339 {

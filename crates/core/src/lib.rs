@@ -18,6 +18,7 @@ pub mod trust;
 
 pub mod delivery;
 mod json;
+mod json_writer;
 pub mod provider;
 
 pub mod batch;
