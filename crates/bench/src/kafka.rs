@@ -8,6 +8,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Headers as _, Message as _};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
 
@@ -89,7 +90,7 @@ impl Broker {
     /// Asks the broker itself: the client remembers for half a minute that it did not know a topic.
     fn has_leaders(&self, topic: &str) -> bool {
         let Ok(metadata) = self.client.fetch_metadata(Some(topic), LIMIT) else { return false };
-        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
         partitions.filter(|partition| partition.leader() >= 0).count() == PARTITIONS as usize
     }
 
