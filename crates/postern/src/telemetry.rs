@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal as _};
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::exit::UsageError;
 
@@ -31,19 +33,32 @@ impl LogFormat {
 /// # Errors
 /// When the variable does not hold a filter.
 pub(crate) fn start(format: Option<LogFormat>) -> Result<(), UsageError> {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter()?).with_writer(io::stderr);
+    let filter = filter()?;
+    let builder =
+        tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(io::stderr);
     match LogFormat::or_detect(format) {
-        LogFormat::Text => builder.with_ansi(colour()).with_target(false).init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).init(),
+        LogFormat::Text => {
+            builder.with_ansi(colour()).with_target(false).finish().with(filter).init();
+        }
+        LogFormat::Json => {
+            builder
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .finish()
+                .with(filter)
+                .init();
+        }
     }
     Ok(())
 }
 
-fn filter() -> Result<EnvFilter, UsageError> {
+/// Levels by target: the filter of `EnvFilter` knows fields and spans as well, and brings a regex engine for them.
+fn filter() -> Result<Targets, UsageError> {
     for variable in ["POSTERN_LOG", "RUST_LOG"] {
         match std::env::var(variable) {
             Ok(text) if !text.trim().is_empty() => {
-                return EnvFilter::try_new(&text).map_err(|error| {
+                return text.parse().map_err(|error| {
                     UsageError(format!(
                         "{variable} is no log filter ({error}): write a level (error, warn, info, debug) \
                          or target=level pairs, comma-separated"
@@ -53,7 +68,7 @@ fn filter() -> Result<EnvFilter, UsageError> {
             _ => {}
         }
     }
-    Ok(EnvFilter::new(DEFAULT_FILTER))
+    Ok(DEFAULT_FILTER.parse().expect("the default is a filter"))
 }
 
 /// Colours only where somebody sees them: <https://no-color.org>.
