@@ -101,13 +101,18 @@ impl Spool {
             segment: SEGMENT.min(settings.max_bytes / 4),
             rest: REST,
         };
-        let (writer, reader, found) = log::open(Directory::new(&settings.dir), limits, metrics)
+        let opened = log::open(Directory::new(&settings.dir), limits, metrics)
             .map_err(|error| OpenError::files(&settings.dir, &error))?;
+        let log::Opened { writer, reader, maker, found } = opened;
         let shared = Arc::clone(writer.shared());
         let (jobs, waiting) = mpsc::channel(WAITING);
         let thread = std::thread::Builder::new()
             .name("spool".to_owned())
             .spawn(move || work(writer, waiting))
+            .map_err(OpenError::Thread)?;
+        std::thread::Builder::new()
+            .name("spool-files".to_owned())
+            .spawn(move || maker.run())
             .map_err(OpenError::Thread)?;
         let spool = Self(Arc::new(Inner {
             jobs,
@@ -225,4 +230,5 @@ fn work(mut writer: Writer<Directory>, mut waiting: mpsc::Receiver<Job>) {
         entries.clear();
         memory.clear();
     }
+    writer.close();
 }

@@ -376,8 +376,9 @@ async fn damage_is_set_aside_and_costs_its_own_entry_only() {
     let files = std::fs::read_dir(dir.path()).expect("readable");
     let segment = files
         .map(|file| file.expect("readable").path())
-        .find(|path| path.to_string_lossy().contains("segment-"))
-        .expect("one segment");
+        .filter(|path| path.to_string_lossy().contains("segment-"))
+        .find(|path| std::fs::metadata(path).is_ok_and(|file| file.len() > 0))
+        .expect("one segment, and one made ready");
     let mut bytes = std::fs::read(&segment).expect("readable");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
