@@ -8,6 +8,8 @@ use crate::segment::{Head, Name};
 #[derive(Debug, Clone)]
 pub(crate) struct Segment {
     pub(crate) name: Name,
+    /// The number of its first entry that was not drained when it was found or begun.
+    pub(crate) first: u64,
     /// Where its first entry that is not drained begins.
     pub(crate) start: u64,
     /// Where its last durable entry ends.
@@ -19,8 +21,8 @@ pub(crate) struct Segment {
     pub(crate) oldest: i64,
 }
 
-/// Where the reader stands: what comes next is at `offset` of the segment whose first number is `segment`, or in the
-/// one behind it.
+/// Where the reader stands: what comes next is at `offset` of the segment with `segment` in its name, or in the one
+/// behind it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) segment: u64,
@@ -39,7 +41,7 @@ pub(crate) struct Readable {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     segments: VecDeque<Segment>,
-    /// First number of the segment that the writer still appends to.
+    /// The number in the name of the segment that the writer still appends to.
     active: Option<u64>,
     /// The writer is between its write and its commit: the active segment must stay.
     writing: bool,
@@ -102,7 +104,8 @@ impl Index {
         let Some(first) = heads.first() else { return };
         if self.segments.back().is_none_or(|segment| segment.name != name) {
             let oldest = first.time;
-            let segment = Segment { name, start: 0, end: 0, entries: 0, records: 0, oldest };
+            let (first, start, end) = (first.seq, 0, 0);
+            let segment = Segment { name, first, start, end, entries: 0, records: 0, oldest };
             self.segments.push_back(segment);
         }
         let segment = self.segments.back_mut().expect("just pushed, or found");
@@ -141,8 +144,8 @@ impl Index {
 
     /// The reader is through with this segment: what it did not find in it will not come any more.
     fn close(&mut self, at: usize) {
-        let first = self.segments[at].name.first;
-        let behind = self.segments.get(at + 1).map_or(u64::MAX, |next| next.name.first);
+        let first = self.segments[at].first;
+        let behind = self.segments.get(at + 1).map_or(u64::MAX, |next| next.first);
         let mut left = (0, 0);
         for (_, records) in self.unsettled.range(first..behind).map(|(_, known)| known) {
             left = (left.0 + 1, left.1 + records);
@@ -165,7 +168,7 @@ impl Index {
     pub(crate) fn settle(&mut self, seqs: &[u64]) {
         for seq in seqs {
             let Some((_, records)) = self.unsettled.remove(seq) else { continue };
-            let behind = self.segments.partition_point(|segment| segment.name.first <= *seq);
+            let behind = self.segments.partition_point(|segment| segment.first <= *seq);
             if let Some(segment) = behind.checked_sub(1).and_then(|at| self.segments.get_mut(at)) {
                 segment.entries = segment.entries.saturating_sub(1);
                 segment.records = segment.records.saturating_sub(records);

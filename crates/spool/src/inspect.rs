@@ -74,6 +74,10 @@ pub fn inspect(path: &Path) -> Result<Inspected, InspectError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound && found.locked => continue,
             Err(error) => return Err(io(&name.to_string())(error)),
         };
+        // Made ready for what comes next.
+        if look.is_empty() {
+            continue;
+        }
         found.segments += 1;
         found.bytes += look.scan.end as u64;
         found.torn_bytes += look.torn() as u64;

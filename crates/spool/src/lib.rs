@@ -6,6 +6,7 @@ mod checkpoint;
 mod dir;
 mod disk;
 mod drain;
+mod group;
 mod index;
 mod inspect;
 mod log;

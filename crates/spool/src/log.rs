@@ -1,16 +1,18 @@
 //! How do entries become durable, and how do they leave? The log: one writer, one reader, segments of one directory.
 //!
 //! The rules, and why:
-//! - An entry is acknowledged after a write *and* an fdatasync of its segment (and of the directory, for a new file).
+//! - An entry is acknowledged after a write *and* an fdatasync of its segment, whose name is durable in the directory:
+//!   since it was made ready, or by a second sync behind the first.
 //! - After a failed write or fsync the segment ends where it was durable last. It is never synced again: the kernel
 //!   may have dropped the pages and would report success. The next try, half a second later, begins a new file.
 //! - Numbers are never given twice, also not after a failure: what was written in vain may turn up after a restart.
+//!   So a life begins its numbers far above all that it sees of the lives before.
 //! - A segment of an earlier life is never appended to.
 //! - An entry leaves when Kafka has acknowledged it; a segment is removed as a whole. The checkpoint is synced before,
 //!   but the order does not matter: whatever of the two a crash undoes, entries are at most sent once more.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -22,10 +24,18 @@ use crate::metrics::{Metrics, Op};
 use crate::segment::{self, Name, Named};
 
 mod reader;
+mod ready;
 mod writer;
 
+use ready::Ready;
+
 pub(crate) use reader::{Entry, Reader};
+pub(crate) use ready::Maker;
 pub(crate) use writer::{Prepared, Writer};
+
+/// A life begins its numbers so far above what it sees: more than a segment has entries. What it does not see, at the
+/// cut end of a segment or because the checkpoint is older than the truth, is less than that.
+const LIFE_GAP: u64 = 1 << 20;
 
 /// How large a log may become, and how it is cut.
 #[derive(Clone, Copy, Debug)]
@@ -82,20 +92,31 @@ pub(crate) struct Found {
 }
 
 /// What writer and reader share.
-pub(crate) struct Shared<D> {
+pub(crate) struct Shared<D: Disk> {
     pub(crate) disk: D,
     limits: Limits,
     pub(crate) metrics: Metrics,
     index: Mutex<Index>,
+    ready: Mutex<Ready<D::File>>,
+    /// A file is to be made ready, or none any more.
+    wanted: Condvar,
     /// Something new can be read.
     pub(crate) more: Notify,
 }
 
-impl<D> Shared<D> {
+impl<D: Disk> Shared<D> {
     /// Locked for moments, never across I/O.
     pub(crate) fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A log that was opened.
+pub(crate) struct Opened<D: Disk> {
+    pub(crate) writer: Writer<D>,
+    pub(crate) reader: Reader<D>,
+    pub(crate) maker: Maker<D>,
+    pub(crate) found: Found,
 }
 
 /// Opens the log in `disk`, which nobody else uses.
@@ -103,7 +124,7 @@ pub(crate) fn open<D: Disk>(
     disk: D,
     limits: Limits,
     metrics: Metrics,
-) -> Result<(Writer<D>, Reader<D>, Found), LogError> {
+) -> Result<Opened<D>, LogError> {
     let io = |what: &str| {
         let what = what.to_owned();
         move |error| LogError::Io { what, error }
@@ -123,19 +144,29 @@ pub(crate) fn open<D: Disk>(
         found.torn += usize::from(look.cut(&disk));
         match look.segment(drained) {
             Some(segment) => segments.push(segment),
-            // Empty, or drained: the life before did not come to removing it.
+            // Empty (made ready, perhaps), or drained: the life before did not come to removing it.
             None => drop(disk.remove(&file)),
         }
+    }
+    // What was removed, here or by the life before, must not come back beside what gets numbers from now on.
+    disk.sync_dir().map_err(io("its directory"))?;
+    if next > 1 {
+        next += LIFE_GAP;
     }
     let shared = Arc::new(Shared {
         disk,
         limits,
         metrics,
         index: Mutex::new(Index::new(segments, drained, next)),
+        ready: Mutex::default(),
+        wanted: Condvar::new(),
         more: Notify::new(),
     });
     let reader = Reader::new(Arc::clone(&shared), checkpoint);
-    Ok((Writer::new(shared), reader, found))
+    let mut maker = Maker::new(Arc::clone(&shared));
+    // The first entry of an outage shall not wait for it; a disk that refuses is asked again later.
+    drop(maker.make());
+    Ok(Opened { writer: Writer::new(shared), reader, maker, found })
 }
 
 /// The segments of a directory, in order.
@@ -184,12 +215,18 @@ impl Look {
         let first = held.first()?;
         Some(Segment {
             name: self.name,
+            first: first.head.seq,
             start: first.at as u64,
             end: self.scan.end as u64,
             entries: held.len() as u64,
             records: held.iter().map(|placed| u64::from(placed.head.records)).sum(),
             oldest: first.head.time,
         })
+    }
+
+    /// Whether nothing was ever written into it.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// How many bytes at its end were never written whole.

@@ -1,7 +1,7 @@
 //! How do entries lie in a segment file, and what of one can still be read after anything happened to it?
 //!
 //! A segment is entries, one behind the other: a head of 40 bytes and a payload, each with a CRC32C. Numbers are
-//! little-endian. First number, version and salt stand in the file's name: one fault of the disk cannot take a whole
+//! little-endian. A lower bound of the numbers, version and salt stand in the file's name: one fault of the disk cannot take a whole
 //! segment. The salt goes into the checksum of every head: bytes inside a payload, which a sender may have chosen, are
 //! never taken for an entry when a damaged place is searched for the next one.
 
@@ -19,7 +19,7 @@ const VERSION: u32 = 1;
 /// The name of a segment file; what other formats would keep in a header stands in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name {
-    /// The number of its first entry.
+    /// A lower bound of its entries' numbers, above the one in the name of every segment before it.
     pub(crate) first: u64,
     pub(crate) salt: u32,
 }

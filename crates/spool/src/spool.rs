@@ -9,20 +9,18 @@ use std::time::{Duration, Instant};
 use postern_core::batch::Batch;
 use postern_core::time::UnixMillis;
 use prometheus::Registry;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::dir::{self, OpenError};
 use crate::disk::Directory;
-use crate::log::{self, AppendError, Limits, Prepared, Reader, Shared, Writer};
+use crate::group::{self, Job};
+use crate::log::{self, AppendError, Limits, Prepared, Reader, Shared};
 use crate::metrics::Metrics;
 
 /// How many requests may wait for the disk.
 const WAITING: usize = 4_096;
 /// How many bytes of them.
 const MEMORY: usize = 32 << 20;
-/// One write and sync takes no more than this, but for a single larger delivery.
-const GROUP_BYTES: u64 = 4 << 20;
-const GROUP_ENTRIES: usize = 2_048;
 /// Freed as a whole: small enough that a full spool frees room soon, large enough that files are rarely created.
 const SEGMENT: u64 = 8 << 20;
 /// After a failure the disk is left alone for so long; what comes meanwhile is refused at once.
@@ -59,15 +57,6 @@ impl std::fmt::Debug for Spool {
     }
 }
 
-enum Job {
-    Append {
-        entry: Prepared,
-        reply: oneshot::Sender<Result<(), AppendError>>,
-        _memory: OwnedSemaphorePermit,
-    },
-    Close,
-}
-
 /// What a spool holds that Kafka has not acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -101,13 +90,18 @@ impl Spool {
             segment: SEGMENT.min(settings.max_bytes / 4),
             rest: REST,
         };
-        let (writer, reader, found) = log::open(Directory::new(&settings.dir), limits, metrics)
+        let opened = log::open(Directory::new(&settings.dir), limits, metrics)
             .map_err(|error| OpenError::files(&settings.dir, &error))?;
+        let log::Opened { writer, reader, maker, found } = opened;
         let shared = Arc::clone(writer.shared());
         let (jobs, waiting) = mpsc::channel(WAITING);
         let thread = std::thread::Builder::new()
             .name("spool".to_owned())
-            .spawn(move || work(writer, waiting))
+            .spawn(move || group::work(writer, waiting))
+            .map_err(OpenError::Thread)?;
+        std::thread::Builder::new()
+            .name("spool-files".to_owned())
+            .spawn(move || maker.run())
             .map_err(OpenError::Thread)?;
         let spool = Self(Arc::new(Inner {
             jobs,
@@ -131,20 +125,21 @@ impl Spool {
     /// # Errors
     /// Why it is not known to be durable; after `Timeout` it may become so.
     pub async fn append(&self, batch: &Batch, deadline: Instant) -> Result<(), AppendError> {
-        let mut payload = Vec::new();
+        let mut payload = Vec::with_capacity(stored_size(batch));
         batch.store(&mut payload);
         let entry = Prepared::new(payload, batch.len(), (self.0.clock)().0)?;
         let size = u32::try_from(entry.size()).map_err(|_| AppendError::TooLarge)?;
         let memory = Arc::clone(&self.0.memory).try_acquire_many_owned(size);
         let memory = memory.map_err(|_| AppendError::Busy)?;
         let (reply, told) = oneshot::channel();
-        let job = Job::Append { entry, reply, _memory: memory };
+        let job = Job::Append { entry, reply, memory };
         self.0.jobs.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => AppendError::Busy,
             mpsc::error::TrySendError::Closed(_) => AppendError::Closed,
         })?;
         match tokio::time::timeout_at(deadline.into(), told).await {
-            Ok(Ok(outcome)) => outcome,
+            // Dropped here, it wakes others of its group.
+            Ok(Ok(told)) => told.outcome,
             Ok(Err(_)) => Err(AppendError::Closed),
             Err(_) => Err(AppendError::Timeout),
         }
@@ -185,44 +180,12 @@ impl Spool {
     }
 }
 
-/// The thread: one group after the other.
-fn work(mut writer: Writer<Directory>, mut waiting: mpsc::Receiver<Job>) {
-    let (mut entries, mut replies, mut memory) = (Vec::new(), Vec::new(), Vec::new());
-    let mut open = true;
-    while open {
-        let mut bytes = 0;
-        let mut next = waiting.blocking_recv();
-        if next.is_none() {
-            return;
-        }
-        while let Some(job) = next {
-            match job {
-                Job::Close => open = false,
-                // Nobody waits for it any more: it was answered 503.
-                Job::Append { reply, .. } if reply.is_closed() => {}
-                Job::Append { entry, reply, _memory } => {
-                    bytes += entry.size();
-                    entries.push(entry);
-                    replies.push(reply);
-                    memory.push(_memory);
-                }
-            }
-            let more = open && bytes < GROUP_BYTES && entries.len() < GROUP_ENTRIES;
-            next = if more { waiting.try_recv().ok() } else { None };
-        }
-        let appended = writer.append(&entries, Instant::now());
-        for (at, reply) in replies.drain(..).enumerate() {
-            let outcome = match appended {
-                Ok(count) if at < count => Ok(()),
-                Ok(_) => Err(AppendError::Full),
-                Err(error) => Err(error),
-            };
-            // Whoever has stopped waiting was answered 503; the record goes out all the same.
-            if reply.send(outcome).is_err() {
-                tracing::trace!("spooled behind its answer");
-            }
-        }
-        entries.clear();
-        memory.clear();
-    }
+/// About how large the stored form of a batch is, so that its buffer need not grow.
+fn stored_size(batch: &Batch) -> usize {
+    let part = |bytes: Option<&[u8]>| 4 + bytes.map_or(0, <[u8]>::len);
+    let record = |record: postern_core::batch::Record<'_>| {
+        let headers = record.headers().map(|(name, value)| 8 + name.len() + value.len());
+        8 + part(record.key()) + part(record.value()) + headers.sum::<usize>()
+    };
+    8 + batch.records().map(record).sum::<usize>()
 }

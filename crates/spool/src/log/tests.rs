@@ -29,7 +29,13 @@ struct Model {
     found: u64,
 }
 
-type Log = (Writer<Simulated>, Reader<Simulated>);
+struct Log {
+    writer: Writer<Simulated>,
+    reader: Reader<Simulated>,
+    maker: Maker<Simulated>,
+    /// A file that is being made ready: its name is not durable yet.
+    making: Option<(Name, simulated::File)>,
+}
 
 impl Model {
     fn new(seed: u64) -> Self {
@@ -63,17 +69,26 @@ impl Model {
             self.disk.heal();
             open(self.disk.clone(), self.limits, metrics())
         });
-        let (writer, reader, _) = opened.expect("a healthy disk");
+        let Opened { writer, reader, maker, .. } = opened.expect("a healthy disk");
         self.found = writer.shared().index().bytes();
-        (writer, reader)
+        Log { writer, reader, maker, making: None }
     }
 
-    fn step(&mut self, (writer, reader): &mut Log) {
+    fn step(&mut self, log: &mut Log) {
         self.now += Duration::from_millis(self.rng.u64(0..400));
-        match self.rng.u8(0..10) {
-            0..=4 => self.append(writer),
-            5 | 6 => drop(self.read(reader)),
-            _ => self.settle(reader),
+        match self.rng.u8(0..13) {
+            0..=4 => self.append(&mut log.writer),
+            5 | 6 => drop(self.read(&mut log.reader)),
+            7..=9 => self.settle(&mut log.reader),
+            _ => self.make(log),
+        }
+    }
+
+    /// Half of the making of a file, so that anything may come between the halves.
+    fn make(&mut self, log: &mut Log) {
+        match log.making.take() {
+            Some(made) => drop(log.maker.finish(made)),
+            None => log.making = log.maker.create().unwrap_or_default(),
         }
     }
 
@@ -133,7 +148,7 @@ impl Model {
         drop(log);
         self.die();
         self.disk.heal();
-        let (mut writer, mut reader) = self.open();
+        let Log { mut writer, mut reader, .. } = self.open();
         while self.read(&mut reader) > 0 {}
         let lost: Vec<_> = self.owed.iter().filter(|id| !self.seen.contains(id)).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
@@ -142,6 +157,7 @@ impl Model {
             let index = writer.shared().index();
             assert_eq!((index.held(), index.bytes(), index.oldest()), ((0, 0), 0, None));
         }
+        writer.close();
         let left = names(&self.disk).expect("a healthy disk");
         assert!(left.is_empty(), "left behind: {left:?}");
         self.append(&mut writer);
@@ -163,8 +179,7 @@ fn run(seed: u64) -> usize {
             model.die();
             log = model.open();
         }
-        let (writer, _) = &log;
-        assert!(writer.shared().index().bytes() <= model.limits.bytes.max(model.found));
+        assert!(log.writer.shared().index().bytes() <= model.limits.bytes.max(model.found));
     }
     model.finish(log)
 }
@@ -187,4 +202,62 @@ fn nothing_acknowledged_is_lost_whatever_the_disk_does() {
     }
     // A run in which nothing is ever acknowledged would prove nothing.
     assert!(acknowledged as u64 > wanted * 10, "{acknowledged} in {wanted} runs");
+}
+
+/// The first group of an outage, of a segment behind a full one, and of the next outage wait for one sync each.
+#[test]
+fn a_new_segment_costs_its_first_group_one_sync() {
+    let disk = Simulated::new(Rng::with_seed(1));
+    let limits = Limits { bytes: 10_000, segment: 200, rest: Duration::from_millis(500) };
+    let metrics = Metrics::new().expect("valid names");
+    let opened = open(disk.clone(), limits, metrics).expect("a healthy disk");
+    let Opened { mut writer, mut reader, mut maker, .. } = opened;
+    let files = || names(&disk).expect("a healthy disk").len();
+    let mut append = |files_then| {
+        disk.syncs();
+        let entry = Prepared::new(vec![7; 100], 1, 0).expect("small");
+        assert_eq!(writer.append(&[entry], Instant::now()), Ok(1));
+        assert_eq!((disk.syncs(), files()), ((1, 0), files_then));
+    };
+    assert_eq!(files(), 1, "made at the start");
+    append(1);
+    maker.make().expect("a healthy disk");
+    append(2);
+    maker.make().expect("a healthy disk");
+    let read =
+        reader.next(9).expect("readable").into_iter().chain(reader.next(9).expect("readable"));
+    reader.settle(&read.map(|entry| entry.seq).collect::<Vec<_>>());
+    assert_eq!(files(), 1, "both drained, the ready one stays");
+    append(1);
+    // Without a ready one there are two, and nothing is lost.
+    disk.syncs();
+    let entry = Prepared::new(vec![7; 100], 1, 0).expect("small");
+    assert_eq!(writer.append(&[entry], Instant::now()), Ok(1));
+    assert_eq!(disk.syncs(), (1, 1));
+}
+
+/// A file that was overtaken while it was made would stand at the wrong place in the order.
+#[test]
+fn a_file_that_was_overtaken_is_not_used() {
+    let disk = Simulated::new(Rng::with_seed(1));
+    let limits = Limits { bytes: 10_000, segment: 100, rest: Duration::from_millis(500) };
+    let metrics = Metrics::new().expect("valid names");
+    let opened = open(disk.clone(), limits, metrics).expect("a healthy disk");
+    let Opened { mut writer, mut reader, mut maker, .. } = opened;
+    let mut append = || {
+        let entry = Prepared::new(vec![7; 60], 1, 0).expect("small");
+        assert_eq!(writer.append(&[entry], Instant::now()), Ok(1));
+    };
+    append();
+    let slow = maker.create().expect("a healthy disk").expect("it is wanted");
+    append();
+    maker.finish(slow).expect("a healthy disk");
+    assert_eq!(names(&disk).expect("a healthy disk").len(), 2, "the overtaken one is gone");
+    append();
+    for seq in 1..=3 {
+        let read = reader.next(1).expect("readable");
+        assert_eq!(read.first().map(|entry| entry.seq), Some(seq));
+        reader.settle(&[seq]);
+    }
+    assert!(names(&disk).expect("a healthy disk").len() <= 1, "all drained");
 }

@@ -69,6 +69,14 @@ impl<D: Disk> Writer<D> {
         &self.shared
     }
 
+    /// An orderly end: nothing is appended any more, and no empty file stays.
+    pub(crate) fn close(&self) {
+        if let Some((name, _)) = self.shared.end_ready() {
+            // Where this fails the next start does it.
+            drop(self.shared.disk.remove(&name.to_string()));
+        }
+    }
+
     /// Makes the entries durable, as many from the first on as there is room for; how many, or why none is.
     pub(crate) fn append(
         &mut self,
@@ -147,7 +155,7 @@ impl<D: Disk> Writer<D> {
         active
     }
 
-    /// A new segment.
+    /// A new segment, in the file that was made ready or, if there is none, in one that costs a second sync.
     fn begin(&mut self) -> io::Result<Active<D::File>> {
         self.remove_useless().inspect_err(|_| {
             self.shared.metrics.failed(Op::Remove);
@@ -155,6 +163,9 @@ impl<D: Disk> Writer<D> {
         })?;
         let first = self.heads.first().map_or(0, |head| head.seq);
         let name = Name::new(first);
+        if let Some((name, file)) = self.shared.begun(name) {
+            return Ok(Active { name, file, end: 0, fresh: false });
+        }
         let file = self.shared.disk.create(&name.to_string()).inspect_err(|_| {
             self.shared.metrics.failed(Op::Create);
             self.shared.index().give_up();
@@ -194,5 +205,12 @@ impl<D: Disk> Writer<D> {
                 Ok(())
             }
         }
+    }
+}
+
+impl<D: Disk> Drop for Writer<D> {
+    fn drop(&mut self) {
+        // Whatever ended the writer: nobody makes files for it any more.
+        drop(self.shared.end_ready());
     }
 }

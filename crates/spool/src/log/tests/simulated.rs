@@ -29,6 +29,8 @@ struct State {
     failing: u32,
     /// Bytes that fit.
     room: usize,
+    /// Syncs of files, and of the directory.
+    syncs: (u32, u32),
 }
 
 #[derive(Default)]
@@ -52,11 +54,17 @@ impl Simulated {
             dead: false,
             failing: 0,
             room: usize::MAX,
+            syncs: (0, 0),
         })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("no test panics while it holds this")
+    }
+
+    /// The syncs of files and of the directory since this was asked last.
+    pub(super) fn syncs(&self) -> (u32, u32) {
+        std::mem::take(&mut self.state().syncs)
     }
 
     /// Something gets worse, or better.
@@ -259,6 +267,7 @@ impl Disk for Simulated {
         let mut state = self.state();
         let State { rng, .. } = &mut *state;
         let mut rng = rng.fork();
+        state.syncs.0 += 1;
         match state.operation() {
             Ok(false) => {
                 state.contents(file).sync();
@@ -288,6 +297,7 @@ impl Disk for Simulated {
 
     fn sync_dir(&self) -> io::Result<()> {
         let mut state = self.state();
+        state.syncs.1 += 1;
         state.whole()?;
         state.durable = state.seen.clone();
         state.after()
