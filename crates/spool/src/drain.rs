@@ -27,6 +27,8 @@ const PROVEN: Duration = Duration::from_secs(3);
 /// The pauses after failures, doubled each time.
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long suspects are tried one after the other before the breaker, and whether to stop, is looked at again.
+const ALONE: Duration = Duration::from_millis(500);
 /// How often the breaker is looked at, and how often while there is nothing to send.
 const TICK: Duration = Duration::from_millis(50);
 const IDLE_TICK: Duration = Duration::from_secs(1);
@@ -298,12 +300,16 @@ impl<R: Redeliver> Draining<R> {
         self.rest(Instant::now());
     }
 
-    /// Tries one suspect again while nothing else is on its way; false while something is.
+    /// Tries suspects again, one after the other, while nothing else is on its way; false while something is.
     async fn alone(&mut self) -> bool {
         if !self.flying.is_empty() {
             return false;
         }
-        if let Some(held) = self.suspects.pop() {
+        let began = Instant::now();
+        while began.elapsed() < ALONE
+            && Instant::now() >= self.rest_until
+            && let Some(held) = self.suspects.pop()
+        {
             self.refused(held).await;
         }
         true
