@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use postern_rig::kafka::Options;
 
-use super::broker::{await_return, check_share};
+use super::broker::{await_return, check_answered, check_share, check_told};
 use super::postern::check_statuses;
 use crate::context::Context;
 use crate::load::Traffic;
@@ -16,6 +16,8 @@ const RATE: f64 = 200.0;
 const CONNECTIONS: usize = 32;
 /// What the cluster needs to take a dead broker out of the replicas in sync, and postern to notice.
 const NOTICED: Duration = Duration::from_secs(12);
+/// So long the answers are held against what the cluster refuses.
+const WATCHED: Duration = Duration::from_secs(8);
 
 fn three_brokers() -> Options {
     // The default of 30 s would leave a stopped follower in the set for longer than an outage lasts.
@@ -90,8 +92,8 @@ fn refusal(
         thread::sleep(Duration::from_secs(4));
         begin(&mut world);
         thread::sleep(NOTICED);
-        let (from, span) = (Instant::now(), Duration::from_secs(8));
-        thread::sleep(span);
+        let from = Instant::now();
+        watch(&mut world, from + WATCHED, with_spool);
         check_refusals(&mut world, round, from, with_spool);
         end(&world);
         let took = await_return(&mut world, round, with_spool);
@@ -101,12 +103,22 @@ fn refusal(
     world.quiet();
     world.note(format!(
         "{rounds} refusals of {} s; over at most {} ms after Kafka takes records again",
-        (NOTICED + Duration::from_secs(8)).as_secs(),
+        (NOTICED + WATCHED).as_secs(),
         millis(slowest_return)
     ));
     check_statuses(&mut world);
+    check_answered(&mut world);
     check_share(&mut world, with_spool);
     world.judge()
+}
+
+/// Lets time pass; without a spool it is looked at what refused senders are told.
+fn watch(world: &mut World, until: Instant, with_spool: bool) {
+    if with_spool || world.with_aside {
+        thread::sleep(until.saturating_duration_since(Instant::now()));
+    } else {
+        check_told(world, until);
+    }
 }
 
 /// Nothing is acknowledged that no broker acknowledges, and nobody waits long for that news.
@@ -162,6 +174,7 @@ pub(crate) fn leaders_moved(context: Context, spool: bool) -> Row {
     let share = 100.0 * answers.good() as f64 / answers.answered().max(1) as f64;
     world.note(format!("{places} kills and {places} pauses of one broker of three; {share:.1} % of the answers were a 2xx"));
     check_statuses(&mut world);
+    check_answered(&mut world);
     check_share(&mut world, with_spool);
     world.judge()
 }
@@ -190,7 +203,7 @@ pub(crate) fn topic_deleted(context: Context, spool: bool) -> Row {
     world.busy(traffic(2));
     thread::sleep(Duration::from_secs(4));
     let from = Instant::now();
-    thread::sleep(Duration::from_secs(8));
+    watch(&mut world, from + WATCHED, with_spool);
     check_refusals(&mut world, 1, from, with_spool);
     world.kafka.create_topic(&events, 3, &[]);
     world.audit();
@@ -199,5 +212,7 @@ pub(crate) fn topic_deleted(context: Context, spool: bool) -> Row {
     world.quiet();
     world.note(format!("12 s without the topic; over {} ms after it is there again", millis(took)));
     check_statuses(&mut world);
+    check_answered(&mut world);
+    check_share(&mut world, with_spool);
     world.judge()
 }

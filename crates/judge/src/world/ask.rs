@@ -29,10 +29,11 @@ impl World {
         eventually(limit, empty).then(|| start.elapsed())
     }
 
-    /// Posts one genuine notification that is in no ledger, and gives the answer's status and `Retry-After`.
-    pub(crate) fn probe(&self) -> Option<(u16, Option<String>)> {
+    /// Posts a fresh genuine notification that is in no ledger, and gives the answer's status and `Retry-After`.
+    pub(crate) fn probe(&mut self) -> Option<(u16, Option<String>)> {
         let traffic = Traffic::new(self.seed ^ 0x70_726f_6265, 1.0, 1);
-        let delivery = scenario(&traffic).delivery(0);
+        let delivery = scenario(&traffic).delivery(self.probes);
+        self.probes += 1;
         let address = ([127, 0, 0, 1], self.public).into();
         let headers = [("Content-Type", "application/json; charset=utf-8")];
         let mut connection = client::Connection::open(address).ok()?;
