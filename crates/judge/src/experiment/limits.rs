@@ -21,9 +21,9 @@ const ACCEPT: f64 = 20.0;
 const RUN: Duration = Duration::from_secs(4);
 
 /// 128 MiB, the broker stands still, and far more senders with large bodies than there is room for: for ten minutes with
-/// a spool, which takes more memory; without one, where all but a few are refused, for three.
+/// a spool, which takes more memory; without one, where all but a few are refused, for two.
 pub(crate) fn memory(context: Context, spool: bool) -> Row {
-    let rounds = context.size(if spool { 10 } else { 3 }, 1);
+    let rounds = context.size(if spool { 10 } else { 2 }, 1);
     let pause = context.size(Duration::from_secs(60), Duration::from_secs(19)) - RUN;
     let cap = MemoryCap::new(128 * MIB);
     let folder = spool_folder();

@@ -55,13 +55,13 @@ fn traffic(context: &Context, rate: f64, connections: usize) -> Traffic {
     traffic
 }
 
-/// SIGKILL at random instants, 50 times (5 in the short form).
+/// SIGKILL at random instants, 20 times (5 in the short form).
 pub(crate) fn killed(context: Context) -> Row {
     let mut world = World::of_peer(&context, TOPIC);
     let mut dice = Dice::new(context.seed);
     let mut peer = start(&world);
     world.busy(traffic(&context, 300.0, 64));
-    let cycles = context.size(50, 5);
+    let cycles = context.size(20, 5);
     let mut slowest = Duration::ZERO;
     for _ in 0..cycles {
         thread::sleep(dice.span(Duration::from_millis(200), Duration::from_secs(3)));
@@ -79,15 +79,15 @@ pub(crate) fn killed(context: Context) -> Row {
     world.judge()
 }
 
-/// SIGKILL of the broker, three times for 30 s (once for 8 s in the short form).
+/// SIGKILL of the broker for 30 s (8 s in the short form).
 pub(crate) fn broker_killed(context: Context) -> Row {
-    let (rounds, span) = context.size((3, Duration::from_secs(30)), (1, Duration::from_secs(8)));
+    let (rounds, span) = (1, context.size(Duration::from_secs(30), Duration::from_secs(8)));
     outages(context, rounds, span, |world| world.kafka.kill9(), |world| world.kafka.restart())
 }
 
-/// SIGSTOP of the broker, twice for 60 s (once for 12 s in the short form).
+/// SIGSTOP of the broker for 60 s (12 s in the short form).
 pub(crate) fn broker_paused(context: Context) -> Row {
-    let (rounds, span) = context.size((2, Duration::from_secs(60)), (1, Duration::from_secs(12)));
+    let (rounds, span) = (1, context.size(Duration::from_secs(60), Duration::from_secs(12)));
     outages(context, rounds, span, |world| world.kafka.pause(), |world| world.kafka.resume())
 }
 

@@ -56,7 +56,7 @@ impl Ledger {
         if records.is_empty() {
             return;
         }
-        let since = |at: Instant| at.saturating_duration_since(self.start).as_micros();
+        let since = |at: Instant| micros_between(self.start, at);
         let mut lines = String::new();
         for (key, known) in records {
             writeln!(lines, "{key} {:016x} {} {}", known.hash, since(sent), since(end))
@@ -74,11 +74,30 @@ impl Ledger {
 
     /// What the file says.
     pub(super) fn read(&self) -> Vec<Key> {
-        let text = fs::read_to_string(&self.path).expect("the ledger is still there");
-        let key = |line: &str| {
-            let end = line.match_indices(' ').nth(1).map(|(place, _)| place);
-            end.and_then(|end| Key::parse(&line[..end]))
-        };
-        text.lines().map(|line| key(line).expect("the ledger holds what was written")).collect()
+        self.lines(|_, _| true)
     }
+
+    /// What it says of requests that were sent and acknowledged within the span.
+    pub(super) fn read_within(&self, from: Instant, to: Instant) -> Vec<Key> {
+        let micros = |at| micros_between(self.start, at);
+        self.lines(|sent, end| sent >= micros(from) && end <= micros(to))
+    }
+
+    fn lines(&self, wanted: impl Fn(u128, u128) -> bool) -> Vec<Key> {
+        let text = fs::read_to_string(&self.path).expect("the ledger is still there");
+        let lines =
+            text.lines().map(|line| parse(line).expect("the ledger holds what was written"));
+        lines.filter(|(_, sent, end)| wanted(*sent, *end)).map(|(key, ..)| key).collect()
+    }
+}
+
+fn micros_between(start: Instant, at: Instant) -> u128 {
+    at.saturating_duration_since(start).as_micros()
+}
+
+/// The record of a line, and when it was sent and acknowledged.
+fn parse(line: &str) -> Option<(Key, u128, u128)> {
+    let fields: Vec<_> = line.split(' ').collect();
+    let &[topic, id, _, sent, end] = fields.as_slice() else { return None };
+    Some((Key::parse(&format!("{topic} {id}"))?, sent.parse().ok()?, end.parse().ok()?))
 }

@@ -11,9 +11,14 @@ use crate::load::{Traffic, scenario};
 impl World {
     /// The sum of a metric's series; `None` when postern does not answer.
     pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        self.metric_with(name, &[])
+    }
+
+    /// The same of the series that carry these labels.
+    pub(crate) fn metric_with(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let admin = ([127, 0, 0, 1], self.admin).into();
         let answer = client::try_get(admin, "/metrics").ok()?;
-        (answer.status == 200).then(|| Metrics::parse(answer.text()).value(name, &[]))
+        (answer.status == 200).then(|| Metrics::parse(answer.text()).value(name, labels))
     }
 
     /// Waits until the breaker is open.
