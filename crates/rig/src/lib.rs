@@ -17,6 +17,7 @@ pub mod kafka;
 pub mod ledger;
 pub mod load;
 pub mod metrics;
+pub mod mq_bridge;
 pub mod place;
 pub mod ports;
 pub mod process;

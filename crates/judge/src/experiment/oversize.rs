@@ -17,6 +17,9 @@ use crate::verdict::{Row, millis};
 use crate::world::{Plan, World, spool_folder};
 
 const RATE: f64 = 200.0;
+/// With a spool: what is refused in company is tried again alone, some twenty deliveries a second, and has to be through
+/// within [`DRAINED`].
+const SPOOLED_RATE: f64 = 100.0;
 const CONNECTIONS: usize = 32;
 /// No record is smaller.
 const NOTHING: &str = "300";
@@ -92,7 +95,7 @@ pub(crate) fn refused_after_the_spool(context: Context) -> Row {
     let mut world = World::new(&context, &Plan { spool, ..Plan::plain() });
     world.with_aside = true;
     world.start();
-    world.busy(Traffic::new(context.seed, RATE, CONNECTIONS));
+    world.busy(Traffic::new(context.seed, SPOOLED_RATE, CONNECTIONS));
     let (mut counted, mut spans, mut slowest) = (Counted::default(), Vec::new(), Duration::ZERO);
     let bounds = context.size(&[NOTHING, ONE_BY_ONE][..], &[NOTHING][..]);
     for (round, bound) in (1..).zip(bounds) {

@@ -2,12 +2,11 @@
 //!
 //! It is shown beside postern, in the same columns by the same oracle. Its failing fails nothing.
 
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use postern_rig::process::Process;
-use postern_rig::{client, eventually, place, spawn};
+use postern_rig::{client, eventually, mq_bridge, place};
 
 use crate::context::Context;
 use crate::dice::Dice;
@@ -15,29 +14,22 @@ use crate::load::Traffic;
 use crate::verdict::{Row, millis};
 use crate::world::World;
 
-const SCRIPT: &str = include_str!("peer.py");
 const TOPIC: &str = "peer-bodies";
 /// Its libraries load in about a second.
 const READY: Duration = Duration::from_secs(30);
 
 /// Starts it and waits until it takes a request.
 fn start(world: &World) -> Process {
-    let listen = format!("127.0.0.1:{}", world.public);
-    let mut command = spawn::command(python());
-    command.args(["-c", SCRIPT, &listen, &world.kafka.bootstrap(), TOPIC]);
-    let process = Process::spawn(command);
+    let (folder, listen) = (place::target().join("mq-bridge"), ([127, 0, 0, 1], world.public));
+    let bootstrap = world.kafka.bootstrap();
+    let command = mq_bridge::command(&folder, listen.into(), &bootstrap, TOPIC, "0");
+    let process = Process::spawn(command.unwrap_or_else(|what| panic!("{what}")));
     let ready = eventually(READY, || {
         thread::sleep(Duration::from_millis(20));
         takes_a_request(world.public)
     });
     assert!(ready, "mq-bridge takes no request within {READY:?}; it says:\n{}", process.stderr());
     process
-}
-
-fn python() -> PathBuf {
-    let python = place::target().join("mq-bridge/bin/python");
-    assert!(python.is_file(), "the peer is not there; scripts/mq-bridge.sh installs it");
-    python
 }
 
 /// A body without notifications: no ledger holds it and the auditor finds nothing in it.
