@@ -179,7 +179,7 @@ pub(crate) const ALL: &[Experiment] = &[
         "the same, with records in the spool",
         oversize::refused_after_the_spool,
     )
-    .takes(100, 50),
+    .takes(120, 65),
     Experiment::new(
         10,
         "rolling-restarts",

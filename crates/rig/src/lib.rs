@@ -13,6 +13,7 @@ pub mod config;
 pub mod consumer;
 pub mod graph;
 pub mod hook;
+pub mod journal;
 pub mod kafka;
 pub mod ledger;
 pub mod load;
@@ -24,6 +25,7 @@ pub mod process;
 pub mod schema;
 pub mod scratch;
 pub mod spawn;
+pub mod world;
 
 use std::time::{Duration, Instant};
 
