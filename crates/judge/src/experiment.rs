@@ -145,11 +145,11 @@ pub(crate) const ALL: &[Experiment] = &[
     Experiment::new(9, "leaders-moved", "each of three brokers killed, then paused", |c| {
         cluster::leaders_moved(c, false)
     })
-    .takes(150, 68),
+    .takes(165, 58),
     Experiment::new(9, "leaders-moved-spool", "the same, with a spool", |c| {
         cluster::leaders_moved(c, true)
     })
-    .takes(175, 92),
+    .takes(190, 82),
     Experiment::new(9, "topic-deleted", "the events topic deleted, and made again", |c| {
         cluster::topic_deleted(c, false)
     })
