@@ -8,17 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::client;
-use crate::support::config::Config;
-use crate::support::consumer::read_all;
-use crate::support::kafka::{Kafka, Options, Topics};
 use crate::support::load::{Answer, Load, Outcome};
-use crate::support::ports::free_port;
 use crate::support::process::Postern;
+use crate::support::world::World;
 
 /// Requests a second: a fifth of what two busy cores manage with a debug build, so that latency is postern's.
 const RATE: u32 = 150;
-/// The provider's patience is 3 s; postern's deadline of 2.5 s and the way there and back stay below it.
-const SLOWEST: Duration = Duration::from_millis(2_900);
 /// With Kafka out of reach answers come within 50 ms. One answer in a hundred may come up to 250 ms late: the
 /// senders, the auditor and other tests share the processors.
 const FAST: Duration = Duration::from_millis(50);
@@ -33,97 +28,41 @@ const GRACE: Duration = Duration::from_secs(1);
 const LISTENING: Duration = Duration::from_millis(100);
 const FIRST_2XX: Duration = Duration::from_secs(1);
 
-/// A broker of its own, and a `postern` that always comes back at the same ports.
-struct World {
-    kafka: Kafka,
-    topics: Topics,
-    config: Config,
-    public: u16,
-    admin: u16,
-    load: Option<Load>,
-    /// When a 503 is the right answer: from a kill of Kafka until postern must have noticed that it is back, and from the
-    /// end of a stop's grace until postern has ended.
-    outages: Vec<(Instant, Instant)>,
+/// When a 503 is the right answer: from a kill of Kafka until postern must have noticed that it is back, and from the end
+/// of a stop's grace until postern has ended.
+type Outages = Vec<(Instant, Instant)>;
+
+fn world() -> World {
+    let (linger, grace) = (format!("\"{LINGER:?}\""), format!("\"{GRACE:?}\""));
+    World::new().set("shutdown", "linger", &linger).set("shutdown", "grace", &grace)
 }
 
-impl World {
-    fn new() -> Self {
-        let kafka = Kafka::start(&Options::default());
-        let topics = kafka.new_topics();
-        let (public, admin) = (free_port(), free_port());
-        let config = Config::new(&kafka, &topics)
-            .ports(public, admin)
-            .set("shutdown", "linger", &format!("\"{LINGER:?}\""))
-            .set("shutdown", "grace", &format!("\"{GRACE:?}\""));
-        Self { kafka, topics, config, public, admin, load: None, outages: Vec::new() }
-    }
-
-    /// Starts the load.
-    fn busy(&mut self) -> &Load {
-        self.load.insert(Load::start(self.public, RATE))
-    }
-
-    fn load(&self) -> &Load {
-        self.load.as_ref().expect("the load runs")
-    }
-
-    /// Stops the load and compares ledger and topic; `least` acknowledged notifications make the run meaningful.
-    fn audit(mut self, least: usize) {
-        let mut load = self.load.take().expect("the load runs");
-        load.stop();
-        let answers = load.answers();
-        let slowest = answers.iter().map(|answer| answer.took).max().unwrap_or_default();
-        let records = read_all(&self.kafka, &self.topics.events);
-        let audit = load.ledger().audit(&records);
-        println!(
-            "{} requests, {} notifications acknowledged, {} records, {} duplicates, {} missing, {} spurious, \
-             slowest answer {slowest:?}",
-            answers.len(),
-            audit.acknowledged,
-            audit.records,
-            audit.duplicates,
-            audit.missing.len(),
-            audit.spurious.len(),
-        );
-        audit.check();
-        assert!(audit.acknowledged >= least, "only {} acknowledged", audit.acknowledged);
-        assert!(slowest <= SLOWEST, "the slowest answer took {slowest:?}");
-        for topic in [&self.topics.lifecycle, &self.topics.quarantine] {
-            assert!(
-                read_all(&self.kafka, topic).is_empty(),
-                "{topic}: only genuine events were sent"
-            );
+/// At least 99 % of what was answered while Kafka was up was a 2xx, and every 503 says when to come back.
+fn check_share(answers: &[Answer], outages: &Outages) {
+    let (mut up, mut good) = (0, 0);
+    for answer in answers {
+        let status = answer.outcome;
+        match status {
+            Outcome::Status(503) => assert!(answer.retry_after, "a 503 without Retry-After"),
+            Outcome::Status(202) | Outcome::Cut(_) => {}
+            other => panic!("an answer that no scenario explains: {other:?}"),
         }
-        self.check_share(&answers);
-    }
-
-    /// At least 99 % of what was answered while Kafka was up was a 2xx, and every 503 says when to come back.
-    fn check_share(&self, answers: &[Answer]) {
-        let (mut up, mut good) = (0, 0);
-        for answer in answers {
-            let status = answer.outcome;
-            match status {
-                Outcome::Status(503) => assert!(answer.retry_after, "a 503 without Retry-After"),
-                Outcome::Status(202) | Outcome::Cut(_) => {}
-                other => panic!("an answer that no scenario explains: {other:?}"),
-            }
-            let away =
-                self.outages.iter().any(|(from, to)| answer.sent < *to && answer.came() > *from);
-            if !away && !matches!(status, Outcome::Cut(_)) {
-                up += 1;
-                good += u32::from(status.is_2xx());
-            }
+        let away = outages.iter().any(|(from, to)| answer.sent < *to && answer.came() > *from);
+        if !away && !matches!(status, Outcome::Cut(_)) {
+            up += 1;
+            good += u32::from(status.is_2xx());
         }
-        println!("{good} of {up} answers were a 2xx while Kafka was up");
-        assert!(f64::from(good) >= 0.99 * f64::from(up), "{good} of {up} while Kafka was up");
     }
+    println!("{good} of {up} answers were a 2xx while Kafka was up");
+    assert!(f64::from(good) >= 0.99 * f64::from(up), "{good} of {up} while Kafka was up");
 }
 
 #[test]
 fn nothing_is_lost_when_kafka_is_killed_ten_times() {
-    let mut world = World::new();
+    let mut world = world();
+    let mut outages = Outages::new();
     let postern = Postern::start(&world.config);
-    world.busy();
+    world.busy(RATE);
     for round in 0..10 {
         thread::sleep(Duration::from_secs(4));
         let killed = Instant::now();
@@ -136,7 +75,7 @@ fn nothing_is_lost_when_kafka_is_killed_ten_times() {
         let restarted = Instant::now();
         world.kafka.restart();
         let back = Instant::now();
-        world.outages.push((killed, back + BACK));
+        outages.push((killed, back + BACK));
         let first = world.load().await_2xx_since(restarted, BACK + Duration::from_secs(10));
         let first = first.unwrap_or_else(|| panic!("round {round}: no 2xx after Kafka is back"));
         let late = first.saturating_duration_since(back);
@@ -145,7 +84,7 @@ fn nothing_is_lost_when_kafka_is_killed_ten_times() {
     }
     thread::sleep(Duration::from_secs(4));
     check_no_cut(world.load(), &[]);
-    world.audit(8_000);
+    check_share(&world.audit(8_000), &outages);
 }
 
 /// Everything sent from `start` on was refused, and fast.
@@ -174,10 +113,10 @@ fn check_routes_without_kafka(postern: &Postern) {
 
 #[test]
 fn nothing_is_lost_when_postern_is_killed_twenty_times() {
-    let mut world = World::new();
+    let mut world = world();
     // The cluster hands out its first producer id.
     let mut postern = Postern::start(&world.config);
-    world.busy();
+    world.busy(RATE);
     let (mut listening, mut acknowledging) = (Vec::new(), Vec::new());
     for _ in 0..20 {
         thread::sleep(Duration::from_millis(1_500));
@@ -193,7 +132,7 @@ fn nothing_is_lost_when_postern_is_killed_twenty_times() {
     thread::sleep(Duration::from_millis(1_500));
     judge("listening", listening, LISTENING);
     judge("first durable 2xx", acknowledging, FIRST_2XX);
-    world.audit(8_000);
+    check_share(&world.audit(8_000), &Outages::new());
 }
 
 /// How long after `started` somebody listens.
@@ -217,10 +156,10 @@ fn judge(what: &str, mut times: Vec<Duration>, limit: Duration) {
 
 #[test]
 fn ten_stops_under_load_cut_no_connection() {
-    let mut world = World::new();
+    let mut world = world();
     let mut postern = Postern::start(&world.config);
-    world.busy();
-    let mut stops = Vec::new();
+    world.busy(RATE);
+    let (mut stops, mut outages) = (Vec::new(), Outages::new());
     for round in 0..10 {
         thread::sleep(Duration::from_secs(2));
         postern.sigterm();
@@ -230,13 +169,13 @@ fn ten_stops_under_load_cut_no_connection() {
         let ended = Instant::now();
         assert_eq!(code, Some(0), "round {round}: {}", postern.stderr());
         println!("round {round}: stopped after {:?}", ended - asked);
-        world.outages.push((asked + LINGER + GRACE, ended));
+        outages.push((asked + LINGER + GRACE, ended));
         stops.push(Stop { asked, ended, log: postern.stderr() });
         postern = Postern::start(&world.config);
     }
     thread::sleep(Duration::from_secs(2));
     check_no_cut(world.load(), &stops);
-    world.audit(8_000);
+    check_share(&world.audit(8_000), &outages);
 }
 
 /// One stop of postern, for the message of a test that fails.

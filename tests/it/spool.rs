@@ -6,16 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::config::{Config, quoted};
+use crate::support::config::quoted;
 use crate::support::consumer::{Reader, read_all};
-use crate::support::kafka::{Kafka, Options, Topics};
-use crate::support::load::{Answer, Load, Outcome};
-use crate::support::ports::free_port;
+use crate::support::kafka::Kafka;
+use crate::support::load::{Answer, Outcome};
 use crate::support::process::{self, Postern};
+use crate::support::world::World;
 use crate::support::{eventually, graph, hook};
 
 const RATE: u32 = 150;
-const SLOWEST: Duration = Duration::from_millis(2_900);
 /// With the breaker open a batch waits for one or two syncs of the disk.
 const FAST: Duration = Duration::from_millis(300);
 /// After so long without Kafka the breaker has to be open.
@@ -23,41 +22,18 @@ const BREAKER: Duration = Duration::from_secs(3);
 /// How long the spool may take to become empty once Kafka is back.
 const EMPTY: Duration = Duration::from_secs(60);
 
-struct World {
-    kafka: Kafka,
-    topics: Topics,
-    config: Config,
-    public: u16,
-    dir: PathBuf,
+/// A world with a spool, and where that is.
+fn world() -> (World, PathBuf) {
+    let world = World::new();
+    let dir = world.config.folder().join("spool");
+    (world.set("spool", "dir", &quoted(&dir.display().to_string())), dir)
 }
 
-impl World {
-    fn new() -> Self {
-        let kafka = Kafka::start(&Options::default());
-        let topics = kafka.new_topics();
-        let (public, admin) = (free_port(), free_port());
-        let config = Config::new(&kafka, &topics).ports(public, admin);
-        let dir = config.folder().join("spool");
-        let config = config.set("spool", "dir", &quoted(&dir.display().to_string()));
-        Self { kafka, topics, config, public, dir }
-    }
-
-    fn audit(&self, mut load: Load, least: usize) {
-        load.stop();
-        let audit = load.ledger().audit(&read_all(&self.kafka, &self.topics.events));
-        println!("{} acknowledged, {} duplicates", audit.acknowledged, audit.duplicates);
-        audit.check();
-        assert!(audit.acknowledged >= least, "only {} acknowledged", audit.acknowledged);
-        let slowest = load.answers().iter().map(|answer| answer.took).max().unwrap_or_default();
-        assert!(slowest <= SLOWEST, "the slowest answer took {slowest:?}");
-    }
-
-    /// Posts one genuine notification; its id, and the status.
-    fn post(&self, postern: &Postern, id: &str) -> u16 {
-        let token = hook::graph("org_spool", "user_1", "inbox");
-        let body = graph::notifications(&[id.to_owned()], &token);
-        postern.post(graph::PATH, &[], body.as_bytes()).status
-    }
+/// Posts one genuine notification; the status.
+fn post(postern: &Postern, id: &str) -> u16 {
+    let token = hook::graph("org_spool", "user_1", "inbox");
+    let body = graph::notifications(&[id.to_owned()], &token);
+    postern.post(graph::PATH, &[], body.as_bytes()).status
 }
 
 fn spooled(postern: &Postern) -> f64 {
@@ -80,9 +56,9 @@ fn check_outage(answers: &[Answer], from: Instant, until: Instant) {
 }
 
 fn outage(begin: impl Fn(&Kafka), end: impl Fn(&Kafka)) {
-    let world = World::new();
+    let (mut world, _) = world();
     let postern = Postern::start(&world.config);
-    let load = Load::start(world.public, RATE);
+    world.busy(RATE);
     thread::sleep(Duration::from_secs(3));
     let began = Instant::now();
     begin(&world.kafka);
@@ -92,7 +68,7 @@ fn outage(begin: impl Fn(&Kafka), end: impl Fn(&Kafka)) {
     let ended = Instant::now();
     end(&world.kafka);
     let back = Instant::now();
-    check_outage(&load.answers(), began + BREAKER, ended);
+    check_outage(&world.load().answers(), began + BREAKER, ended);
     assert!(eventually(EMPTY, || spooled(&postern) == 0.0), "the spool is not empty");
     println!("empty {:?} after Kafka was back", back.elapsed());
     thread::sleep(Duration::from_secs(2));
@@ -101,9 +77,8 @@ fn outage(begin: impl Fn(&Kafka), end: impl Fn(&Kafka)) {
     assert!(metrics.value("postern_notifications_total", &[("outcome", "spooled")]) > 0.0);
     assert_eq!(metrics.value("postern_spool_errors_total", &[]), 0.0);
     assert!(metrics.value("postern_spool_fsync_duration_seconds_count", &[]) > 0.0);
-    let bad = load.answers().iter().filter(|answer| !answer.outcome.is_2xx()).count();
+    let bad = world.audit(1_000).iter().filter(|answer| !answer.outcome.is_2xx()).count();
     assert_eq!(bad, 0, "with a spool an outage of Kafka is nobody's business");
-    world.audit(load, 1_000);
 }
 
 #[test]
@@ -118,18 +93,18 @@ fn a_paused_kafka_is_nobodys_business() {
 
 #[test]
 fn a_killed_posterns_spool_is_inspected_and_drained_by_command() {
-    let world = World::new();
+    let (world, dir) = world();
     let mut postern = Postern::start(&world.config);
     world.kafka.kill9();
-    let spools = || world.post(&postern, "first") == 202 && spooled(&postern) > 0.0;
+    let spools = || post(&postern, "first") == 202 && spooled(&postern) > 0.0;
     assert!(eventually(Duration::from_secs(15), spools), "nothing was spooled");
     for at in 0..20 {
-        assert_eq!(world.post(&postern, &format!("spooled-{at}")), 202);
+        assert_eq!(post(&postern, &format!("spooled-{at}")), 202);
     }
     let held = spooled(&postern);
     assert_eq!(postern.status()["spool"]["records"], held);
 
-    let dir = world.dir.display().to_string();
+    let dir = dir.display().to_string();
     let file = world.config.write().display().to_string();
     let anywhere = ["--public", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
     let refused = process::postern(&[&["serve", "--config", &file], &anywhere[..]].concat());
@@ -165,10 +140,10 @@ fn a_killed_posterns_spool_is_inspected_and_drained_by_command() {
 
 #[test]
 fn what_kafka_refuses_for_good_leaves_the_spool_for_quarantine() {
-    let world = World::new();
+    let (world, _) = world();
     let postern = Postern::start(&world.config);
     world.kafka.kill9();
-    let spools = || world.post(&postern, "large") == 202 && spooled(&postern) > 0.0;
+    let spools = || post(&postern, "large") == 202 && spooled(&postern) > 0.0;
     assert!(eventually(Duration::from_secs(15), spools), "nothing was spooled");
     drop(postern);
     world.kafka.restart();

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
     name = "judge",
     version,
     max_term_width = 100,
-    after_help = "Examples:\n  judge list\n  judge run                              all of it, an hour and a half\n  \
+    after_help = "Examples:\n  judge list\n  judge run                              all of it, an hour and twenty minutes\n  \
                   judge run kill-postern pause-broker    these two\n  \
                   judge run pause-broker --seed 7        the same traffic and the same instants again\n  \
                   judge run --short                      the form that is part of `make test`\n\n\

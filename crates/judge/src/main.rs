@@ -48,7 +48,7 @@ fn list() -> Result<()> {
         let short = if experiment.short { " (also short)" } else { "" };
         writeln!(
             out,
-            "{:<24} {:>2}  {}{short}",
+            "{:<28} {:>2}  {}{short}",
             experiment.name, experiment.number, experiment.what
         )?;
     }
@@ -64,9 +64,17 @@ fn judge(run: &Run) -> Result<bool> {
         "run",
         &format!("{} experiments, --seed {seed}, on {}", chosen.len(), postern.display()),
     );
+    // Names the run in each of its rows.
+    let begun = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     let mut rows = Vec::new();
-    for experiment in chosen {
-        let row = experiment::run(experiment, seed, run.short);
+    for (place, experiment) in chosen.iter().enumerate() {
+        let left: u64 = chosen[place..].iter().map(|next| next.seconds(run.short)).sum();
+        progress::say(
+            "run",
+            &format!("{} of {}; about {} min left", place + 1, chosen.len(), left.div_ceil(60)),
+        );
+        let mut row = experiment::run(experiment, seed, run.short);
+        row.run.clone_from(&begun);
         rows.push(row);
         // Whoever stops the judge keeps what was judged so far.
         if let Some(file) = &run.json {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use postern_rig::consumer::Record;
 use postern_sim::{Delivery, Finished, Observer, Outcome};
+use serde_json::Value;
 
 pub(crate) use expect::Shape;
 use expect::{Key, Known};
@@ -78,8 +79,21 @@ struct Seen {
     counts: HashMap<Key, u64>,
     /// Genuine, and quarantined because no topic takes a record of that size.
     aside: HashSet<Key>,
+    /// How many items the quarantine records list as too large.
+    listed: usize,
     spurious: Vec<String>,
     mismatched: Vec<String>,
+}
+
+impl Seen {
+    /// Notes what was never sent as something genuine, and what holds something else than was sent.
+    fn compare(&mut self, issued: &Issued, key: &Key, is: &Known) {
+        match issued.records.get(key) {
+            None => self.spurious.push(key.to_string()),
+            Some(known) if !known.matches(is) => self.mismatched.push(key.to_string()),
+            Some(_) => {}
+        }
+    }
 }
 
 impl Oracle {
@@ -114,18 +128,41 @@ impl Oracle {
             else {
                 return;
             };
-            let too_large = expect::too_large(record);
-            seen.aside.extend(too_large.filter_map(|place| items.get(place)).flatten().cloned());
+            for place in expect::too_large(record) {
+                seen.listed += 1;
+                seen.aside.extend(items.get(place).into_iter().flatten().cloned());
+            }
             return;
         }
         for (key, is) in self.shape.read(record) {
-            match issued.records.get(&key) {
-                None => seen.spurious.push(key.to_string()),
-                Some(known) if !known.matches(&is) => seen.mismatched.push(key.to_string()),
-                Some(_) => {}
-            }
+            seen.compare(&issued, &key, &is);
             *seen.counts.entry(key).or_default() += 1;
         }
+    }
+
+    /// An event was opened that went from the spool into quarantine, because no topic takes its size.
+    pub(crate) fn saw_opened(&self, event: &Value) {
+        let (key, is) = expect::read_opened(event);
+        // In the same order as everywhere.
+        let issued = lock(&self.issued);
+        let mut seen = lock(&self.seen);
+        seen.compare(&issued, &key, &is);
+        seen.aside.insert(key);
+    }
+
+    /// How many items the quarantine records that were read list as too large.
+    pub(crate) fn listed(&self) -> usize {
+        lock(&self.seen).listed
+    }
+
+    /// Of the records that were promised within the span: how many there are, how many of them are in quarantine as too
+    /// large, and how many in their topics.
+    pub(crate) fn promised_within(&self, from: Instant, to: Instant) -> (usize, usize, usize) {
+        let promised = self.ledger.read_within(from, to);
+        let seen = lock(&self.seen);
+        let aside = promised.iter().filter(|key| seen.aside.contains(key)).count();
+        let published = promised.iter().filter(|key| seen.counts.contains_key(key)).count();
+        (promised.len(), aside, published)
     }
 
     /// All answers so far.

@@ -106,11 +106,27 @@ What became of acknowledged notifications while things were killed, paused, fill
 *acknowledged*: records promised by a 2xx, in a synced ledger. *missing*: promised and not in Kafka. *spurious*: in Kafka and never
 sent, or with other contents. *cut*: requests whose connection broke under them. *echo lag*: the worst lag of a bare echo on the
 same machine in the same time: an answer counts as late when it took more than 2.5 s and that.
-
 ";
 
+/// Whether all rows are of one run, and of which.
+fn origin(rows: &[Row]) -> String {
+    let several = "The rows here come from several runs; the second table says the form, length and seed of each.";
+    let Some(first) = rows.first() else { return several.to_owned() };
+    if first.run.is_empty() || rows.iter().any(|row| row.run != first.run) {
+        return several.to_owned();
+    }
+    let seconds: u64 = rows.iter().map(|row| row.seconds).sum();
+    let form = if first.short { "short" } else { "full" };
+    format!(
+        "The rows here are of one run in its {form} form, begun {}, {} min long, seed {}.",
+        first.run,
+        seconds.div_ceil(60),
+        first.seed
+    )
+}
+
 fn markdown(rows: &[Row]) -> String {
-    let mut text = HEAD.to_owned();
+    let mut text = format!("{HEAD}{}\n\n", origin(rows));
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     text += &line(&COLUMNS.map(str::to_owned));
     text += "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n";
@@ -159,6 +175,20 @@ mod tests {
         assert!(lines[0].starts_with("| kill-broker |"), "{text}");
         assert!(lines[1].starts_with("| pause-broker |") && lines.len() == 2, "{text}");
         assert!(!text.contains("gone"), "an experiment that is no more has no row");
+    }
+
+    #[test]
+    fn rows_of_one_run_say_so_and_others_that_they_are_several() {
+        let of = |experiment, run: &str| Row { run: run.to_owned(), ..row(experiment, true, "") };
+        let file = scratch::folder("table").join("FAULTS.md");
+        let said = |rows: &[Row]| {
+            write_markdown(&file, rows).unwrap();
+            fs::read_to_string(&file).unwrap().contains("of one run")
+        };
+        assert!(said(&[of("kill-broker", "monday"), of("pause-broker", "monday")]));
+        assert!(!said(&[of("kill-broker", "tuesday")]), "the other one is still monday's");
+        assert!(said(&[of("kill-broker", "tuesday"), of("pause-broker", "tuesday")]));
+        assert!(!said(&[of("kill-broker", "")]), "written before runs had a name");
     }
 
     #[test]

@@ -4,6 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+/// Enough to hold the line that says why, little enough for a table.
+const LAST_LINES: usize = 8;
+
 /// Finds a program; a missing one fails the experiment with the command that installs it.
 pub(crate) fn find(program: &str, package: &str) -> PathBuf {
     // Debian keeps servers where only root looks.
@@ -16,13 +19,19 @@ pub(crate) fn find(program: &str, package: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{program} is not there; scripts/setup.sh faults installs it, or: apt-get install {package}"))
 }
 
-/// Runs a program to its end; what it says is part of the failure.
+/// Runs a program to its end; the last lines of what it says are part of the failure.
 pub(crate) fn run(command: &mut Command) -> String {
     let named = format!("{command:?}");
     let output = command.output().unwrap_or_else(|error| panic!("{named} does not start: {error}"));
     let Output { status, stdout, stderr } = output;
-    assert!(status.success(), "{named} failed: {}", String::from_utf8_lossy(&stderr).trim());
-    String::from_utf8_lossy(&stdout).into_owned()
+    let (said, errors) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert!(status.success(), "{named} failed: {} {}", last_lines(&said), last_lines(&errors));
+    said.into_owned()
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("; ")
 }
 
 /// Who is no root may neither mount nor limit: such an experiment fails with this sentence rather than pass unseen.

@@ -16,6 +16,9 @@ pub(crate) struct Row {
     pub(crate) experiment: String,
     /// What a number in reliability tables calls it; several rows may share one.
     pub(crate) number: u32,
+    /// When the run began that this row is from.
+    #[serde(default)]
+    pub(crate) run: String,
     /// Gives the same traffic and the same instants again.
     pub(crate) seed: u64,
     /// A peer is shown beside postern; its failing is not postern's.

@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) admin: u16,
     pub(crate) postern: Option<Postern>,
     spool: bool,
+    /// Deliveries that were posted to see what their sender is told.
+    probes: u64,
     /// What is quarantined because no topic takes its size counts as kept.
     pub(crate) with_aside: bool,
     /// What is audited.
@@ -126,6 +128,7 @@ impl World {
             public,
             admin,
             postern: None,
+            probes: 0,
             with_aside: false,
             audited,
             auditor: None,

@@ -1,21 +1,17 @@
 //! Was each acknowledged notification kept, and was none invented? The ledger remembers, the audit compares.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::consumer::Record;
+use super::journal::Journal;
 use super::{graph, scratch};
 
 /// The ids that were sent, and in a file those that were acknowledged with a 2xx.
 pub struct Ledger {
     prefix: String,
     issued: AtomicU64,
-    path: PathBuf,
-    file: Mutex<File>,
+    journal: Journal,
 }
 
 /// What an audit found.
@@ -44,10 +40,8 @@ impl Default for Ledger {
 impl Ledger {
     /// An empty ledger with a file of its own.
     pub fn new() -> Self {
-        let path = scratch::folder("ledger").join("acknowledged.txt");
-        let file = File::create(&path).expect("target/tmp is writable");
         let prefix = format!("N{}x{}", std::process::id(), scratch::unique());
-        Self { prefix, issued: AtomicU64::new(0), path, file: Mutex::new(file) }
+        Self { prefix, issued: AtomicU64::new(0), journal: Journal::new() }
     }
 
     /// An id that was never sent.
@@ -55,16 +49,16 @@ impl Ledger {
         format!("{}-{:07}", self.prefix, self.issued.fetch_add(1, Ordering::SeqCst))
     }
 
-    /// Writes down that these were answered with a 2xx; they are handed to the kernel when this returns.
+    /// Writes down that these were answered with a 2xx; they are synced when this returns.
     pub fn acknowledge(&self, ids: &[String]) {
         let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(lines.as_bytes()).expect("target/tmp has room");
+        let synced = self.journal.append(lines, ids.len());
+        synced.blocking_recv().expect("the ledger's thread answers each order");
     }
 
     /// Compares what the ledger says with all records of the events topic.
     pub fn audit(&self, records: &[Record]) -> Audit {
-        let written = fs::read_to_string(&self.path).expect("the ledger is still there");
+        let written = self.journal.read();
         let mut seen: HashMap<String, usize> = HashMap::new();
         let mut audit = Audit { records: records.len(), ..Audit::default() };
         for record in records {

@@ -13,16 +13,19 @@ pub mod config;
 pub mod consumer;
 pub mod graph;
 pub mod hook;
+pub mod journal;
 pub mod kafka;
 pub mod ledger;
 pub mod load;
 pub mod metrics;
+pub mod mq_bridge;
 pub mod place;
 pub mod ports;
 pub mod process;
 pub mod schema;
 pub mod scratch;
 pub mod spawn;
+pub mod world;
 
 use std::time::{Duration, Instant};
 

@@ -1,28 +1,25 @@
-//! How is mq-bridge started? From a virtual environment below the target directory, by a few lines of Python.
+//! Where does mq-bridge listen, and into which topic does it write?
 
 use std::net::{SocketAddr, TcpListener};
 
-use anyhow::ensure;
+use anyhow::Error;
+use postern_rig::mq_bridge;
 
 use super::Server;
-use postern_rig::spawn;
-
 use crate::process::Running;
 use crate::world::World;
 
-const SCRIPT: &str = include_str!("mq_bridge.py");
-
 pub(super) fn start(world: &World) -> anyhow::Result<Server> {
-    let python = world.mq_bridge.join("bin/python");
-    ensure!(
-        python.exists(),
-        "mq-bridge is not there ({}); run: scripts/mq-bridge.sh",
-        python.display()
-    );
     let address = free_address()?;
-    let mut command = spawn::command(python);
-    command.args(["-c", SCRIPT, &address.to_string(), &world.broker.bootstrap, &world.events]);
-    command.arg(world.linger.to_string());
+    let linger = world.linger.to_string();
+    let command = mq_bridge::command(
+        &world.mq_bridge,
+        address,
+        &world.broker.bootstrap,
+        &world.events,
+        &linger,
+    )
+    .map_err(Error::msg)?;
     let process = Running::start(command, &world.log())?;
     Ok(Server { process, address, topic: Some(world.events.clone()) })
 }

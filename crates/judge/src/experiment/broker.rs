@@ -7,7 +7,7 @@ use super::postern::check_statuses;
 use crate::context::Context;
 use crate::dice::Dice;
 use crate::load::Traffic;
-use crate::verdict::{Row, millis};
+use crate::verdict::{Answers, DEADLINE, Row, millis};
 use crate::world::{Plan, World, spool_folder};
 
 /// Requests a second.
@@ -24,10 +24,39 @@ const STALL: Duration = Duration::from_secs(1);
 /// And without a spool somebody gets a 2xx within this.
 const BACK: Duration = Duration::from_secs(15);
 
-/// SIGKILL of the broker, ten times for 30 s (once for 8 s in the short form).
+/// 999 of 1,000 answers come within this, whatever the broker does.
+const TAIL: Duration = Duration::from_secs(2);
+/// Between two looks at what a refused sender is told.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What is done to the broker, and what is asked of postern beside what every row must show.
+struct Outages {
+    spool: bool,
+    rounds: u32,
+    span: Duration,
+    /// 999 of 1,000 answers within [`TAIL`].
+    tail: bool,
+    begin: fn(&World),
+    end: fn(&World),
+}
+
+/// SIGKILL of the broker, ten times for 30 s (once for 8 s in the short form). The figures ask that of a postern with a
+/// spool; without one three times do.
 pub(crate) fn killed(context: Context, spool: bool) -> Row {
-    let (rounds, span) = context.size((10, Duration::from_secs(30)), (1, Duration::from_secs(8)));
-    outages(&context, spool, rounds, span, World::kill_broker, |world| world.kafka.restart())
+    let rounds = if spool { 10 } else { 3 };
+    let (rounds, span) =
+        context.size((rounds, Duration::from_secs(30)), (1, Duration::from_secs(8)));
+    outages(
+        &context,
+        &Outages {
+            spool,
+            rounds,
+            span,
+            tail: false,
+            begin: |world| world.kafka.kill9(),
+            end: |world| world.kafka.restart(),
+        },
+    )
 }
 
 /// SIGSTOP of the broker, five times for 60 s (once for 12 s in the short form).
@@ -35,28 +64,19 @@ pub(crate) fn paused(context: Context, spool: bool) -> Row {
     let (rounds, span) = context.size((5, Duration::from_secs(60)), (1, Duration::from_secs(12)));
     outages(
         &context,
-        spool,
-        rounds,
-        span,
-        |world| world.kafka.pause(),
-        |world| world.kafka.resume(),
+        &Outages {
+            spool,
+            rounds,
+            span,
+            tail: true,
+            begin: |world| world.kafka.pause(),
+            end: |world| world.kafka.resume(),
+        },
     )
 }
 
-impl World {
-    fn kill_broker(&self) {
-        self.kafka.kill9();
-    }
-}
-
-fn outages(
-    context: &Context,
-    with_spool: bool,
-    rounds: u32,
-    span: Duration,
-    begin: fn(&World),
-    end: fn(&World),
-) -> Row {
+fn outages(context: &Context, outages: &Outages) -> Row {
+    let &Outages { spool: with_spool, rounds, span, .. } = outages;
     let folder = spool_folder();
     let spool = with_spool.then_some((folder.as_path(), "1GiB"));
     let mut world = World::new(context, &Plan { spool, ..Plan::plain() });
@@ -66,19 +86,20 @@ fn outages(
     let mut slowest_return = Duration::ZERO;
     for round in 1..=rounds {
         thread::sleep(dice.span(Duration::from_secs(3), Duration::from_secs(6)));
+        (outages.begin)(&world);
         let gone = Instant::now();
-        begin(&world);
         let open = world.await_open(OPEN);
         world.require(open.is_some(), || format!("round {round}: the breaker is not open"));
-        thread::sleep(span.saturating_sub(gone.elapsed()));
-        if !with_spool {
-            check_retry_after(&mut world);
+        if with_spool {
+            thread::sleep(span.saturating_sub(gone.elapsed()));
+        } else {
+            check_told(&mut world, gone + span);
         }
         let back = Instant::now();
         if let Some(open) = open {
-            check_outage(&mut world, round, (gone, open, back), with_spool);
+            check_outage(&mut world, round, (gone, open, back), outages);
         }
-        end(&world);
+        (outages.end)(&world);
         let took = await_return(&mut world, round, with_spool);
         slowest_return = slowest_return.max(took);
     }
@@ -91,6 +112,7 @@ fn outages(
         millis(slowest_return)
     ));
     check_statuses(&mut world);
+    check_answered(&mut world);
     check_share(&mut world, with_spool);
     world.judge()
 }
@@ -100,16 +122,18 @@ fn check_outage(
     world: &mut World,
     round: u32,
     (gone, open, back): (Instant, Instant, Instant),
-    with_spool: bool,
+    outages: &Outages,
 ) {
     let answers = world.answers();
     let (all, fast) = (answers.within(gone, back), answers.within(open, back));
-    let (p99, good, lag) = (fast.quantile(0.99), all.good(), world.lag(open, back));
+    let (p99, good, lag) = (fast.quantile(0.99), all.good(), world.lag(gone, back));
+    let tail = all.quantile(0.999);
     world.say(&format!(
-        "round {round}: breaker open after {} ms; {} answers, {good} with a 2xx; once open p99 {} ms, slowest {} ms; \
-         the machine's own lag {} ms",
-        millis(open - gone),
+        "round {round}: breaker open after {} ms; {} answers, {good} with a 2xx, p99.9 {} ms; once open p99 {} ms, \
+         slowest {} ms; the machine's own lag {} ms",
+        millis(open.saturating_duration_since(gone)),
         all.answered(),
+        millis(tail),
         millis(p99),
         millis(fast.slowest()),
         millis(lag)
@@ -117,23 +141,12 @@ fn check_outage(
     world.require(p99 <= FAST + lag, || {
         format!("round {round}: p99 {p99:?} with the breaker open, the machine's own lag {lag:?}")
     });
+    world.require(!outages.tail || tail <= TAIL + lag, || {
+        format!("round {round}: p99.9 {tail:?}, the machine's own lag {lag:?}")
+    });
     world.require(fast.answered() > 0, || format!("round {round}: nobody was answered"));
-    if with_spool {
-        let (refused, all) = (all.non_2xx(), all.answered());
-        let stall = world.syncs.slowest(gone, back);
-        // No spool takes a record while its disk stands still. Then, and only then, a few may be refused.
-        let excused = stall >= STALL && refused * 100 <= all;
-        world.require(refused == 0 || excused, || {
-            format!(
-                "round {round}: {refused} answers were no 2xx, the disk's slowest sync {stall:?}"
-            )
-        });
-        if refused > 0 && excused {
-            world.note(format!(
-                "round {round}: {refused} answers were no 2xx while the disk stood still for {} ms",
-                millis(stall)
-            ));
-        }
+    if outages.spool {
+        check_spooled(world, round, &all, (gone, back));
     } else {
         // Sent after the broker stood still, answered before it went on: nobody can have acknowledged that.
         world.require(good == 0, || {
@@ -142,12 +155,52 @@ fn check_outage(
     }
 }
 
-/// A 503 says when to come back.
-fn check_retry_after(world: &mut World) {
-    let answer = world.probe();
-    let fine = matches!(&answer, Some((503, Some(after))) if after.parse::<u32>().is_ok());
-    world.require(fine, || {
-        format!("without Kafka a delivery got {answer:?}, not 503 with Retry-After")
+/// With a spool nobody is refused, but while its disk stands still.
+fn check_spooled(world: &mut World, round: u32, all: &Answers, (gone, back): (Instant, Instant)) {
+    let (refused, all) = (all.non_2xx(), all.answered());
+    let stall = world.syncs.slowest(gone, back);
+    // No spool takes a record while its disk stands still. Then, and only then, a few may be refused.
+    let excused = stall >= STALL && refused * 100 <= all;
+    world.require(refused == 0 || excused, || {
+        format!("round {round}: {refused} answers were no 2xx, the disk's slowest sync {stall:?}")
+    });
+    if refused > 0 && excused {
+        world.note(format!(
+            "round {round}: {refused} answers were no 2xx while the disk stood still for {} ms",
+            millis(stall)
+        ));
+    }
+}
+
+/// Until then all that ask get a 503 in time, and each says when to come back.
+pub(super) fn check_told(world: &mut World, until: Instant) {
+    let (mut asked, mut wrong) = (0, Vec::new());
+    while Instant::now() < until {
+        let sent = Instant::now();
+        let answer = world.probe();
+        let took = sent.elapsed();
+        asked += 1;
+        let told = matches!(&answer, Some((503, Some(after))) if after.parse::<u32>().is_ok());
+        if !told || took > DEADLINE + world.lag(sent, Instant::now()) {
+            wrong.push(format!("{answer:?} after {took:?}"));
+        }
+        thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
+    }
+    world.require(asked > 0 && wrong.is_empty(), || {
+        let first = wrong.first().cloned().unwrap_or_default();
+        format!(
+            "{} of {asked} were not told 503 with Retry-After, the first one {first}",
+            wrong.len()
+        )
+    });
+}
+
+/// A postern that lives cuts nobody off and has no closed door: whoever comes is answered.
+pub(super) fn check_answered(world: &mut World) {
+    let answers = world.answers();
+    let (cut, refused) = (answers.cut(), answers.refused());
+    world.require(cut + refused == 0, || {
+        format!("{cut} requests were cut and {refused} found nobody, while postern lived")
     });
 }
 

@@ -16,7 +16,8 @@ use crate::world::{Plan, World};
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 
-/// An hour and a day ahead and behind, and back each time, under load.
+/// An hour and a day ahead and behind, and back each time, under load. A storm of renewals is not looked for: nothing here
+/// renews.
 pub(crate) fn steps(context: Context) -> Row {
     let clock = Clock::new();
     // By default a broker refuses records from more than an hour ahead of its own clock: that is not postern's timer.

@@ -2,12 +2,11 @@
 //!
 //! It is shown beside postern, in the same columns by the same oracle. Its failing fails nothing.
 
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use postern_rig::process::Process;
-use postern_rig::{client, eventually, place, spawn};
+use postern_rig::{client, eventually, mq_bridge, place};
 
 use crate::context::Context;
 use crate::dice::Dice;
@@ -15,29 +14,22 @@ use crate::load::Traffic;
 use crate::verdict::{Row, millis};
 use crate::world::World;
 
-const SCRIPT: &str = include_str!("peer.py");
 const TOPIC: &str = "peer-bodies";
 /// Its libraries load in about a second.
 const READY: Duration = Duration::from_secs(30);
 
 /// Starts it and waits until it takes a request.
 fn start(world: &World) -> Process {
-    let listen = format!("127.0.0.1:{}", world.public);
-    let mut command = spawn::command(python());
-    command.args(["-c", SCRIPT, &listen, &world.kafka.bootstrap(), TOPIC]);
-    let process = Process::spawn(command);
+    let (folder, listen) = (place::target().join("mq-bridge"), ([127, 0, 0, 1], world.public));
+    let bootstrap = world.kafka.bootstrap();
+    let command = mq_bridge::command(&folder, listen.into(), &bootstrap, TOPIC, "0");
+    let process = Process::spawn(command.unwrap_or_else(|what| panic!("{what}")));
     let ready = eventually(READY, || {
         thread::sleep(Duration::from_millis(20));
         takes_a_request(world.public)
     });
     assert!(ready, "mq-bridge takes no request within {READY:?}; it says:\n{}", process.stderr());
     process
-}
-
-fn python() -> PathBuf {
-    let python = place::target().join("mq-bridge/bin/python");
-    assert!(python.is_file(), "the peer is not there; scripts/mq-bridge.sh installs it");
-    python
 }
 
 /// A body without notifications: no ledger holds it and the auditor finds nothing in it.
@@ -55,13 +47,13 @@ fn traffic(context: &Context, rate: f64, connections: usize) -> Traffic {
     traffic
 }
 
-/// SIGKILL at random instants, 50 times (5 in the short form).
+/// SIGKILL at random instants, 20 times (5 in the short form).
 pub(crate) fn killed(context: Context) -> Row {
     let mut world = World::of_peer(&context, TOPIC);
     let mut dice = Dice::new(context.seed);
     let mut peer = start(&world);
     world.busy(traffic(&context, 300.0, 64));
-    let cycles = context.size(50, 5);
+    let cycles = context.size(20, 5);
     let mut slowest = Duration::ZERO;
     for _ in 0..cycles {
         thread::sleep(dice.span(Duration::from_millis(200), Duration::from_secs(3)));
@@ -79,15 +71,15 @@ pub(crate) fn killed(context: Context) -> Row {
     world.judge()
 }
 
-/// SIGKILL of the broker, three times for 30 s (once for 8 s in the short form).
+/// SIGKILL of the broker for 30 s (8 s in the short form).
 pub(crate) fn broker_killed(context: Context) -> Row {
-    let (rounds, span) = context.size((3, Duration::from_secs(30)), (1, Duration::from_secs(8)));
+    let (rounds, span) = (1, context.size(Duration::from_secs(30), Duration::from_secs(8)));
     outages(context, rounds, span, |world| world.kafka.kill9(), |world| world.kafka.restart())
 }
 
-/// SIGSTOP of the broker, twice for 60 s (once for 12 s in the short form).
+/// SIGSTOP of the broker for 60 s (12 s in the short form).
 pub(crate) fn broker_paused(context: Context) -> Row {
-    let (rounds, span) = context.size((2, Duration::from_secs(60)), (1, Duration::from_secs(12)));
+    let (rounds, span) = (1, context.size(Duration::from_secs(60), Duration::from_secs(12)));
     outages(context, rounds, span, |world| world.kafka.pause(), |world| world.kafka.resume())
 }
 

@@ -14,22 +14,27 @@ const READY: Duration = Duration::from_secs(2);
 /// Acknowledged notifications that make the full form mean something.
 const LEAST: usize = 50_000;
 
-/// SIGKILL at random instants, 200 times (20 in the short form).
-pub(crate) fn killed(context: Context, spool: bool) -> Row {
+/// SIGKILL at random instants, 200 times (20 in the short form). The figures say nothing of a spool; with one, half of that.
+pub(crate) fn killed(context: Context, with_spool: bool) -> Row {
     let folder = spool_folder();
-    let spool = spool.then_some((folder.as_path(), "256MiB"));
+    let spool = with_spool.then_some((folder.as_path(), "256MiB"));
     let mut world = World::new(&context, &Plan { spool, ..Plan::plain() });
     let mut dice = Dice::new(context.seed);
     world.start();
     world.busy(Traffic::new(context.seed, 300.0, 64).with_forgeries(0.03));
-    let cycles = context.size(200, 20);
+    let cycles = context.size(if with_spool { 100 } else { 200 }, 20);
     let mut ready = Vec::new();
     for cycle in 1..=cycles {
         thread::sleep(dice.span(Duration::from_millis(200), Duration::from_secs(3)));
         world.postern().kill9();
         let started = Instant::now();
         world.start();
-        ready.push(started.elapsed());
+        let took = started.elapsed();
+        let lag = world.lag(started, Instant::now());
+        world.require(took <= READY + lag, || {
+            format!("kill {cycle}: ready again after {took:?}, the machine's own lag {lag:?}")
+        });
+        ready.push(took);
         if cycle % 10 == 0 {
             let acknowledged = world.oracle.acknowledged();
             world.say(&format!("{cycle} of {cycles} kills, {acknowledged} acknowledged"));
@@ -45,8 +50,6 @@ pub(crate) fn killed(context: Context, spool: bool) -> Row {
         millis(middle),
         millis(slowest)
     ));
-    let limit = READY + world.echo.worst();
-    world.require(slowest <= limit, || format!("a new process took {slowest:?} to be ready"));
     let acknowledged = world.oracle.acknowledged();
     if !context.short {
         world.require(acknowledged >= LEAST, || {

@@ -91,15 +91,8 @@ impl Shape {
     pub(super) fn read(self, record: &Record) -> Vec<(Key, Known)> {
         match self {
             Self::Events => {
-                let event = record.event();
-                let id = text(&event["id"]);
-                let sent = Contents::published(&event["data"], &id);
-                let kind = text(&event["type"]);
-                let known = Known {
-                    hash: hash(&[&kind, &text(&event["source"]), &sent.text()]),
-                    partition_key: record.key.clone(),
-                };
-                vec![(Key { lifecycle: record.topic.contains(".lifecycle."), id }, known)]
+                let lifecycle = record.topic.contains(".lifecycle.");
+                vec![read_event(&record.event(), lifecycle, record.key.clone())]
             }
             Self::Bodies => {
                 let body = record.json();
@@ -113,6 +106,21 @@ impl Shape {
             }
         }
     }
+}
+
+/// What an event holds that lies in neither topic: it says itself where it was to go, and under which key.
+pub(super) fn read_opened(event: &Value) -> (Key, Known) {
+    let lifecycle = text(&event["dataschema"]).contains(":lifecycle:");
+    read_event(event, lifecycle, event["partitionkey"].as_str().map(str::to_owned))
+}
+
+fn read_event(event: &Value, lifecycle: bool, partition_key: Option<String>) -> (Key, Known) {
+    let id = text(&event["id"]);
+    let contents = Contents::published(&event["data"], &id);
+    let kind = text(&event["type"]);
+    let known =
+        Known { hash: hash(&[&kind, &text(&event["source"]), &contents.text()]), partition_key };
+    (Key { lifecycle, id }, known)
 }
 
 fn promise_events(item: &Item, sent: &Contents) -> Vec<(Key, Known)> {

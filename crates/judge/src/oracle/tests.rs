@@ -17,7 +17,7 @@ fn answered(delivery: &Delivery, status: u16) -> Finished<'_> {
     Finished { delivery, attempt: 0, intended: now, sent: now, finished: now, outcome }
 }
 
-fn record(topic: &str, value: &serde_json::Value, key: Option<&str>) -> Record {
+fn record(topic: &str, value: &Value, key: Option<&str>) -> Record {
     Record {
         topic: topic.to_owned(),
         partition: 0,
@@ -30,7 +30,7 @@ fn record(topic: &str, value: &serde_json::Value, key: Option<&str>) -> Record {
 
 /// The event that a right receiver writes for the first item of a delivery.
 fn event(delivery: &Delivery) -> Record {
-    let body: serde_json::Value = serde_json::from_slice(&delivery.body).unwrap();
+    let body: Value = serde_json::from_slice(&delivery.body).unwrap();
     let (sent, item) = (&body["value"][0], &delivery.expected.items[0]);
     let postern_sim::Verdict::Published([wanted]) = item.verdict else { panic!("not genuine") };
     let event = json!({
@@ -62,7 +62,7 @@ async fn each_kind_of_fault_is_found() {
     let audit = oracle.audit(false);
     assert_eq!((audit.acknowledged, audit.duplicates), (3, 1));
     let name = |delivery: &Delivery| {
-        let body: serde_json::Value = serde_json::from_slice(&delivery.body).unwrap();
+        let body: Value = serde_json::from_slice(&delivery.body).unwrap();
         vec![format!("events {}", body["value"][0]["id"].as_str().unwrap())]
     };
     assert_eq!(audit.missing, name(&lost));
@@ -91,7 +91,7 @@ async fn a_signal_promises_two_records_and_a_bridge_keeps_bodies() {
     let delivery = delivery(Mix { items: 3..=3, ..Mix::default() }, 5);
     bodies.sending(&delivery, 0).await;
     bodies.finished(&answered(&delivery, 202)).await;
-    let body: serde_json::Value = serde_json::from_slice(&delivery.body).unwrap();
+    let body: Value = serde_json::from_slice(&delivery.body).unwrap();
     bodies.saw(&record("bridge", &body, None));
     let audit = bodies.audit(false);
     assert_eq!((audit.acknowledged, audit.missing.len(), audit.spurious.len()), (3, 0, 0));
@@ -111,4 +111,33 @@ async fn what_is_quarantined_as_too_large_is_kept_where_that_counts() {
     oracle.saw(&aside);
     assert_eq!((oracle.audit(false).missing.len(), oracle.audit(true).missing.len()), (2, 1));
     assert_eq!(oracle.audit(true).aside, 1);
+}
+
+#[tokio::test]
+async fn what_left_the_spool_for_quarantine_is_kept_when_it_holds_what_was_sent() {
+    let oracle = Oracle::new(Shape::Events);
+    let [kept, changed] = [0, 1].map(|place| delivery(Mix::default(), place));
+    let start = Instant::now();
+    for delivery in [&kept, &changed] {
+        oracle.sending(delivery, 0).await;
+        oracle.finished(&answered(delivery, 202)).await;
+    }
+    let opened = |delivery: &Delivery| {
+        let record = event(delivery);
+        let mut event = record.event();
+        event["partitionkey"] = record.key.into();
+        event["dataschema"] = "urn:postern:mailbox-event:v1".into();
+        event
+    };
+    oracle.saw_opened(&opened(&kept));
+    let end = Instant::now();
+    assert_eq!(oracle.promised_within(start, end), (2, 1, 0));
+    assert_eq!(oracle.promised_within(end, Instant::now()), (0, 0, 0));
+    assert_eq!((oracle.audit(false).missing.len(), oracle.audit(true).missing.len()), (2, 1));
+    let mut other = opened(&changed);
+    other["data"]["resource"]["path"] = "another one".into();
+    oracle.saw_opened(&other);
+    assert_eq!(oracle.audit(true).mismatched.len(), 1);
+    oracle.saw_opened(&json!({"id": "nobody's"}));
+    assert_eq!(oracle.audit(true).spurious.len(), 1);
 }

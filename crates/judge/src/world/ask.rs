@@ -11,9 +11,14 @@ use crate::load::{Traffic, scenario};
 impl World {
     /// The sum of a metric's series; `None` when postern does not answer.
     pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        self.metric_with(name, &[])
+    }
+
+    /// The same of the series that carry these labels.
+    pub(crate) fn metric_with(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let admin = ([127, 0, 0, 1], self.admin).into();
         let answer = client::try_get(admin, "/metrics").ok()?;
-        (answer.status == 200).then(|| Metrics::parse(answer.text()).value(name, &[]))
+        (answer.status == 200).then(|| Metrics::parse(answer.text()).value(name, labels))
     }
 
     /// Waits until the breaker is open.
@@ -29,10 +34,11 @@ impl World {
         eventually(limit, empty).then(|| start.elapsed())
     }
 
-    /// Posts one genuine notification that is in no ledger, and gives the answer's status and `Retry-After`.
-    pub(crate) fn probe(&self) -> Option<(u16, Option<String>)> {
+    /// Posts a fresh genuine notification that is in no ledger, and gives the answer's status and `Retry-After`.
+    pub(crate) fn probe(&mut self) -> Option<(u16, Option<String>)> {
         let traffic = Traffic::new(self.seed ^ 0x70_726f_6265, 1.0, 1);
-        let delivery = scenario(&traffic).delivery(0);
+        let delivery = scenario(&traffic).delivery(self.probes);
+        self.probes += 1;
         let address = ([127, 0, 0, 1], self.public).into();
         let headers = [("Content-Type", "application/json; charset=utf-8")];
         let mut connection = client::Connection::open(address).ok()?;
