@@ -22,7 +22,7 @@ use crate::settings::{Settings, SettingsError};
 /// How long librdkafka tries a record that a request waits for, or stopped waiting for: what is still queued when the
 /// request's own deadline of 2.5 s has passed would only be published behind its answer.
 const MESSAGE_TIMEOUT: Duration = Duration::from_millis(2_000);
-/// Genuine records: a second of work for two cores; more is only failing late.
+/// Genuine records: a second of work for two cores, their bytes as the settings say; more is only failing late.
 const GENUINE: Plan = Plan {
     name: "events",
     topics: &[Topic::Events, Topic::Lifecycle],
@@ -112,7 +112,8 @@ impl Producer {
             let lane = Lane::new(plan, settings, health, metrics.clone(), Arc::clone(&log))?;
             Ok(Arc::new(lane))
         };
-        let genuine = lane(GENUINE, Some(metrics.breaker_state.clone()))?;
+        let genuine = Plan { kbytes: settings.queue_bytes / 1_024, ..GENUINE };
+        let genuine = lane(genuine, Some(metrics.breaker_state.clone()))?;
         let quarantine = lane(QUARANTINE, None)?;
         crate::watch::spawn(Arc::clone(&genuine), Arc::clone(&stop))?;
         let settings = settings.clone();

@@ -105,7 +105,12 @@ pub struct Settings {
     pub topics: TopicNames,
     /// librdkafka properties by name, secrets among them.
     pub properties: BTreeMap<String, String>,
+    /// Bytes of genuine records that may wait for their acknowledgement.
+    pub queue_bytes: usize,
 }
+
+/// A second of work for two cores.
+const QUEUE_BYTES: usize = 32 << 20;
 
 impl fmt::Debug for Settings {
     /// Property names without their values: a value may be a secret.
@@ -114,6 +119,7 @@ impl fmt::Debug for Settings {
             .field("bootstrap_servers", &self.bootstrap_servers)
             .field("topics", &self.topics)
             .field("properties", &self.properties.keys().collect::<Vec<_>>())
+            .field("queue_bytes", &self.queue_bytes)
             .finish()
     }
 }
@@ -216,7 +222,12 @@ impl Settings {
     /// Settings without properties.
     #[must_use]
     pub fn new(bootstrap_servers: impl Into<String>, topics: TopicNames) -> Self {
-        Self { bootstrap_servers: bootstrap_servers.into(), topics, properties: BTreeMap::new() }
+        Self {
+            bootstrap_servers: bootstrap_servers.into(),
+            topics,
+            properties: BTreeMap::new(),
+            queue_bytes: QUEUE_BYTES,
+        }
     }
 
     /// Everything that is wrong, without touching the network.

@@ -104,7 +104,7 @@ fn load_kafka(
     settings: &Settings,
     problems: &[Problem],
 ) -> Result<postern_kafka::Settings, Vec<Problem>> {
-    let kafka = secrets::load_kafka(&settings.kafka)?;
+    let kafka = secrets::load_kafka(&settings.kafka, settings.limits.queue_bytes())?;
     // What was left out because it is faulty would be missing now.
     if !problems.iter().any(|problem| problem.key.starts_with("kafka")) {
         kafka.verify().map_err(|error| vec![refusal(&kafka, &settings.kafka, &error)])?;

@@ -114,7 +114,7 @@ fn redb(dir: &Path, batch: usize, time: Duration) -> Result<Row> {
 
 /// As many requests at a time as the others have records in a commit, each waiting for its own answer.
 fn spool(dir: &Path, batch: usize, time: Duration) -> Result<Row> {
-    let settings = Settings { dir: dir.join("spool"), max_bytes: 64 << 30 };
+    let settings = Settings { dir: dir.join("spool"), max_bytes: 64 << 30, queue_bytes: 32 << 20 };
     let (spool, _drain) = Spool::open(&settings, &Registry::new(), || UnixMillis(0))?;
     requests(batch, time, move |record| {
         let spool = spool.clone();

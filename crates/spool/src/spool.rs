@@ -19,8 +19,6 @@ use crate::metrics::Metrics;
 
 /// How many requests may wait for the disk.
 const WAITING: usize = 4_096;
-/// How many bytes of them.
-const MEMORY: usize = 32 << 20;
 /// Freed as a whole: small enough that a full spool frees room soon, large enough that files are rarely created.
 const SEGMENT: u64 = 8 << 20;
 /// After a failure the disk is left alone for so long; what comes meanwhile is refused at once.
@@ -36,6 +34,8 @@ pub struct Settings {
     pub dir: PathBuf,
     /// Bytes on disk.
     pub max_bytes: u64,
+    /// Bytes of requests that may wait for the disk.
+    pub queue_bytes: usize,
 }
 
 /// The spool; clones are the same one. Its directory is locked until the last one is gone.
@@ -105,7 +105,7 @@ impl Spool {
             .map_err(OpenError::Thread)?;
         let spool = Self(Arc::new(Inner {
             jobs,
-            memory: Arc::new(Semaphore::new(MEMORY)),
+            memory: Arc::new(Semaphore::new(settings.queue_bytes.min(Semaphore::MAX_PERMITS))),
             shared,
             clock,
             thread: Mutex::new(Some(thread)),

@@ -41,7 +41,7 @@ fn clock() -> UnixMillis {
 }
 
 fn settings(dir: &Path, max_bytes: u64) -> Settings {
-    Settings { dir: dir.to_owned(), max_bytes }
+    Settings { dir: dir.to_owned(), max_bytes, queue_bytes: 32 << 20 }
 }
 
 fn open(dir: &Path, max_bytes: u64) -> (Spool, Drain) {

@@ -89,7 +89,8 @@ pub(crate) fn run(args: Args, source: &Source) -> anyhow::Result<Exit> {
 
 /// The directory that was named, else that of the configuration.
 fn directory(named: Option<PathBuf>, configured: Option<Settings>) -> Result<Settings, UsageError> {
-    let unbounded = |dir| Settings { dir, max_bytes: u64::MAX };
+    // Nothing is appended here.
+    let unbounded = |dir| Settings { dir, max_bytes: u64::MAX, queue_bytes: 0 };
     named.map(unbounded).or(configured).ok_or_else(|| {
         UsageError("no spool: give --dir, or a configuration with spool.dir".to_owned())
     })

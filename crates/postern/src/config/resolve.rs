@@ -67,6 +67,7 @@ pub(crate) fn defaults() -> Settings {
 /// Every section, in the order of the annotated example.
 pub(super) fn sections(reader: &mut Reader<'_>, need: Need) -> Settings {
     let server = server(reader);
+    let limits = limits(reader);
     let settings = Settings {
         pubsub: resolve_google::pubsub(reader, server.public_url.as_deref()),
         google: resolve_google::google(reader),
@@ -75,13 +76,13 @@ pub(super) fn sections(reader: &mut Reader<'_>, need: Need) -> Settings {
             linger: reader.duration("shutdown.linger", DRAIN_DEFAULT, DRAIN),
             grace: reader.duration("shutdown.grace", DRAIN_DEFAULT, DRAIN),
         },
-        limits: limits(reader),
         kafka: resolve_kafka::kafka(reader, need != Need::Nothing),
         hook_tokens: resolve_keys::hook_tokens(reader),
         static_secrets: resolve_keys::static_secrets(reader),
         cloud: cloud(reader),
         quarantine: quarantine(reader),
-        spool: resolve_spool::spool(reader),
+        spool: resolve_spool::spool(reader, limits.queue_bytes()),
+        limits,
         deny: deny(reader),
         endpoints: endpoints(reader),
     };

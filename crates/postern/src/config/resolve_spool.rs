@@ -15,8 +15,8 @@ const DEFAULT: u64 = 4 * GIB;
 /// One large delivery must fit beside what is being removed.
 const BOUNDS: RangeInclusive<u64> = 16 * MIB..=16_384 * GIB;
 
-/// Reads `[spool]`; absent: no spool.
-pub(super) fn spool(reader: &mut Reader<'_>) -> Option<Settings> {
+/// Reads `[spool]`; absent: no spool. `queue_bytes` may wait for the disk.
+pub(super) fn spool(reader: &mut Reader<'_>, queue_bytes: usize) -> Option<Settings> {
     let wanted = reader.has("spool");
     let dir = reader.parsed("spool.dir", |text| {
         let dir = PathBuf::from(text);
@@ -29,5 +29,5 @@ pub(super) fn spool(reader: &mut Reader<'_>) -> Option<Settings> {
     if wanted {
         missing(reader, "spool", "dir", "on a persistent volume that belongs to postern alone");
     }
-    dir.map(|dir| Settings { dir: dir.value, max_bytes })
+    dir.map(|dir| Settings { dir: dir.value, max_bytes, queue_bytes })
 }

@@ -192,7 +192,10 @@ fn static_fault(service: Service, secret: &Secret) -> Option<String> {
 ///
 /// # Errors
 /// Every property file that cannot be read or that librdkafka refuses.
-pub(crate) fn load_kafka(kafka: &Kafka) -> Result<postern_kafka::Settings, Vec<Problem>> {
+pub(crate) fn load_kafka(
+    kafka: &Kafka,
+    queue_bytes: usize,
+) -> Result<postern_kafka::Settings, Vec<Problem>> {
     let mut properties = kafka.properties.clone();
     let mut problems = Vec::new();
     for (name, file) in &kafka.property_files {
@@ -220,6 +223,7 @@ pub(crate) fn load_kafka(kafka: &Kafka) -> Result<postern_kafka::Settings, Vec<P
         bootstrap_servers: kafka.bootstrap_servers.clone().unwrap_or_default(),
         topics: kafka.topics.clone(),
         properties,
+        queue_bytes,
     })
 }
 

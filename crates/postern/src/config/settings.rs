@@ -85,6 +85,14 @@ pub(crate) struct Limits {
     pub(crate) items: usize,
 }
 
+impl Limits {
+    /// Bytes that may wait for Kafka, and as many for the disk: records take about twice what their bodies do. More than a
+    /// second of work for two cores is not wanted, and the largest delivery has to fit.
+    pub(crate) fn queue_bytes(&self) -> usize {
+        self.inflight_bytes.saturating_mul(2).clamp(16 << 20, 32 << 20)
+    }
+}
+
 /// The largest body of each kind of route, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BodyLimits {

@@ -89,10 +89,12 @@ fn property_files_are_read_and_checked() {
     let files = Files::new();
     let text = |path: &str, name: &str| format!("[kafka.property_files]\n\"{name}\" = {path:?}");
     let good = files.write("good", "hush\n");
-    let kafka = load_kafka(&settings(&text(&good, "sasl.password")).kafka).expect("is good");
+    let kafka =
+        load_kafka(&settings(&text(&good, "sasl.password")).kafka, 1 << 20).expect("is good");
     assert_eq!(kafka.properties["sasl.password"], "hush");
     for (path, name) in [(good, "linger.ms"), ("/no/hush".to_owned(), "sasl.password")] {
-        let problems = load_kafka(&settings(&text(&path, name)).kafka).expect_err("is faulty");
+        let problems =
+            load_kafka(&settings(&text(&path, name)).kafka, 1 << 20).expect_err("is faulty");
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(!problems[0].to_string().contains("hush"), "{}", problems[0]);
     }
