@@ -1,6 +1,6 @@
 //! How is a body read? Capped and timed; the length is checked before a byte is read.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout_at};
@@ -33,8 +33,9 @@ pub async fn read(
 }
 
 async fn gather(body: &mut Incoming, limit: usize, permit: &mut Permit) -> Result<Bytes, Refusal> {
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(limit);
     let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut rest = Vec::new();
     while let Some(frame) = body.frame().await {
         // Trailers carry nothing that is read.
         let Ok(data) = frame.map_err(|_| Refusal::Framing)?.into_data() else { continue };
@@ -49,13 +50,24 @@ async fn gather(body: &mut Incoming, limit: usize, permit: &mut Permit) -> Resul
             continue;
         }
         if rest.is_empty() {
-            rest.reserve(first.len() + data.len().max(8 << 10));
+            make_room(&mut rest, first.len() + data.len(), declared);
             rest.extend_from_slice(&first);
             first = Bytes::new();
         }
+        make_room(&mut rest, data.len(), declared);
         rest.extend_from_slice(&data);
     }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
+    Ok(if rest.is_empty() { first } else { rest.into() })
+}
+
+/// Doubles a buffer that is too small for `more` bytes, but makes it no larger than what was declared needs: nothing is
+/// taken for bytes that have not come, and a whole body takes no more than its length.
+fn make_room(buffer: &mut Vec<u8>, more: usize, declared: usize) {
+    let needed = buffer.len() + more;
+    if needed > buffer.capacity() {
+        let doubled = (2 * buffer.capacity()).min(declared);
+        buffer.reserve_exact(doubled.max(needed) - buffer.len());
+    }
 }
 
 /// How much of a body that nobody wants is read all the same.

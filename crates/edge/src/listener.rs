@@ -26,8 +26,8 @@ const BACKLOG: u32 = 4_096;
 const OVERFLOW: usize = 256;
 /// How long such a connection may take for its request.
 const OVERFLOW_HEAD: Duration = Duration::from_secs(2);
-/// hyper's read buffer: as large as the largest head, so that connections stay cheap.
-const BUFFER: usize = 64 << 10;
+/// hyper's read buffer at most: the largest head fits, and connections stay cheap.
+const BUFFER: usize = 32 << 10;
 const HEAD_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
 /// How long connections may take to come about that had begun when the listener was told to stop: some round trips.

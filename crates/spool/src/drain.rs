@@ -19,7 +19,7 @@ use crate::spool::{Outlet, Spool};
 /// How many entries are on their way at once: enough to fill a broker's batches, little beside the live path.
 const WINDOW: usize = 256;
 /// How many bytes of them: large entries must not take the memory of the live path.
-const WINDOW_BYTES: usize = 4 << 20;
+const WINDOW_BYTES: usize = 2 << 20;
 /// How long the live path has Kafka for itself when it is back.
 const LIVE_FIRST: Duration = Duration::from_secs(1);
 /// A probe that Kafka acknowledged, too late to close the breaker: so long the spool goes on emptying.

@@ -38,7 +38,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, source: Source) -> anyhow::Result<Exit> {
     let source = source.with_listeners(args.public, args.admin);
     let json = args.log == Some(LogFormat::Json);
-    let runtime = runtime()?;
+    let runtime = tokio::runtime::Runtime::new()?;
     let exit = match Mode::of(&source) {
         Mode::Embedded { public, admin } => runtime.block_on(embedded(public, admin, json)),
         Mode::Configured => runtime.block_on(configured(config::for_serve(&source)?, json)),
@@ -46,17 +46,6 @@ pub(crate) fn run(args: &Args, source: Source) -> anyhow::Result<Exit> {
     // What still runs are idle connections and a topic check that nobody waits for.
     runtime.shutdown_background();
     exit
-}
-
-/// Half of the processors: librdkafka's threads and the kernel's network need as much, and with more workers requests
-/// wait for them (ARCHITECTURE.md, "Runtime"). Tokio's own variable `TOKIO_WORKER_THREADS` wins.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        builder.worker_threads(processors.div_ceil(2));
-    }
-    builder.enable_all().build()
 }
 
 async fn embedded(public: SocketAddr, admin: SocketAddr, json: bool) -> anyhow::Result<Exit> {

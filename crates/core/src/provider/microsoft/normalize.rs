@@ -28,7 +28,7 @@ pub(crate) fn normalize(
     delivery: &Verified<'_>,
     form: &Form,
 ) -> (Batch, Vec<Untrusted>) {
-    let mut batch = Batch::with_capacity(items.len(), items.len() * 2_048);
+    let mut batch = Batch::with_capacity(items.len(), items.len() * 1_792);
     let mut too_large = Vec::new();
     for genuine in items {
         if !Notice::new(genuine, delivery, form).write(&mut batch) {
