@@ -1,5 +1,6 @@
 //! Which steps does the process take, from its arguments to its exit code?
 
+mod allocator;
 mod cli;
 mod command;
 mod config;

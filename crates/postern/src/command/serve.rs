@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::allocator;
 use crate::config::mode::Mode;
 use crate::config::{self, Serve, Source};
 use crate::embedded::EmbeddedEdge;
@@ -36,6 +37,7 @@ pub(crate) struct Args {
 
 /// Runs until a signal ends it.
 pub(crate) fn run(args: &Args, source: Source) -> anyhow::Result<Exit> {
+    allocator::limit();
     let source = source.with_listeners(args.public, args.admin);
     let json = args.log == Some(LogFormat::Json);
     let runtime = tokio::runtime::Runtime::new()?;
