@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,19 @@ pub(crate) trait Disk: Send + Sync + 'static {
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Makes the creation of files durable.
     fn sync_dir(&self) -> io::Result<()>;
+}
+
+/// How much of a file that is written stays in the system's cache.
+const CACHED: u64 = 1 << 20;
+
+/// Lets go of what the system has cached of a file and what is on the disk already. What was spooled is read once, much
+/// later: in a container its cache would take the memory that postern lives in, down to the pages of its program.
+fn forget(file: &File, offset: u64, length: u64) {
+    if let Some(length) = NonZeroU64::new(length) {
+        let advice = rustix::fs::Advice::DontNeed;
+        // Where it is not taken nothing is lost.
+        rustix::fs::fadvise(file, offset, Some(length), advice).unwrap_or_default();
+    }
 }
 
 /// A directory of the system's.
@@ -74,11 +88,17 @@ impl Disk for Directory {
     }
 
     fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-        file.write_all_at(bytes, offset)
+        file.write_all_at(bytes, offset)?;
+        if offset / CACHED < (offset + bytes.len() as u64) / CACHED {
+            forget(file, 0, offset);
+        }
+        Ok(())
     }
 
     fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        file.read_exact_at(bytes, offset)
+        file.read_exact_at(bytes, offset)?;
+        forget(file, offset, bytes.len() as u64);
+        Ok(())
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
