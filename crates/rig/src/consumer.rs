@@ -176,14 +176,21 @@ impl Reader {
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
         let partitions = metadata.topics()[0].partitions().len();
         assert!(partitions > 0, "there is no topic {topic}");
-        let mut list = TopicPartitionList::new();
-        for partition in 0..i32::try_from(partitions).expect("few") {
-            list.add_partition_offset(topic, partition, Offset::Beginning).expect("a valid offset");
-        }
-        consumer.assign(&list).expect("the list is sound");
         let positions = vec![0; partitions];
         let topic = topic.to_owned();
-        Self { config, consumer, topic, mode, records: Vec::new(), positions }
+        let reader = Self { config, consumer, topic, mode, records: Vec::new(), positions };
+        reader.assign();
+        reader
+    }
+
+    /// Reads on where each partition was read up to.
+    fn assign(&self) {
+        let mut list = TopicPartitionList::new();
+        for (partition, position) in (0..).zip(&self.positions) {
+            let from = if *position == 0 { Offset::Beginning } else { Offset::Offset(*position) };
+            list.add_partition_offset(&self.topic, partition, from).expect("a valid offset");
+        }
+        self.consumer.assign(&list).expect("the list is sound");
     }
 
     /// Everything that was read so far.
@@ -222,12 +229,18 @@ impl Reader {
         for partition in 0..i32::try_from(self.positions.len()).expect("few") {
             ends.push(self.end(partition));
         }
-        let mut last = Instant::now();
+        let (mut last, mut renewed) = (Instant::now(), Instant::now());
         while self.positions.iter().zip(&ends).any(|(position, end)| position < end) {
             if self.poll() {
                 last = Instant::now();
             }
             assert!(last.elapsed() < PATIENCE, "{} is not read to its end", self.topic);
+            // A client that saw its broker stand still may wait for it for ever: a new one reads on.
+            if last.max(renewed).elapsed() > PATIENCE / 4 {
+                renewed = Instant::now();
+                self.consumer = self.config.create().expect("the properties are known");
+                self.assign();
+            }
         }
         &self.records
     }
