@@ -17,8 +17,8 @@ use crate::verdict::{Row, millis};
 use crate::world::{Plan, World, spool_folder};
 
 const RATE: f64 = 200.0;
-/// With a spool: what is refused in company is tried again alone, some twenty deliveries a second, and has to be through
-/// within [`DRAINED`].
+/// With a spool: what is refused in company is tried again alone, one after the other, and has to be through within
+/// [`DRAINED`].
 const SPOOLED_RATE: f64 = 100.0;
 const CONNECTIONS: usize = 32;
 /// No record is smaller.
