@@ -60,14 +60,21 @@ async fn gather(body: &mut Incoming, limit: usize, permit: &mut Permit) -> Resul
     Ok(if rest.is_empty() { first } else { rest.into() })
 }
 
-/// Doubles a buffer that is too small for `more` bytes, but makes it no larger than what was declared needs: nothing is
-/// taken for bytes that have not come, and a whole body takes no more than its length.
+/// A buffer of so many bytes comes from the kernel, which gives its pages as they are written (`postern/allocator.rs`).
+const MAPPED: usize = 128 << 10;
+
+/// Makes room for `more` bytes, so that no memory is taken for bytes that have not come, and a whole body takes no more
+/// than its length: a large buffer is as large as was declared at once, a small one doubles up to that.
 fn make_room(buffer: &mut Vec<u8>, more: usize, declared: usize) {
     let needed = buffer.len() + more;
-    if needed > buffer.capacity() {
-        let doubled = (2 * buffer.capacity()).min(declared);
-        buffer.reserve_exact(doubled.max(needed) - buffer.len());
+    if needed <= buffer.capacity() {
+        return;
     }
+    if declared >= needed.max(MAPPED) && buffer.try_reserve_exact(declared - buffer.len()).is_ok() {
+        return;
+    }
+    let doubled = (2 * buffer.capacity()).min(declared);
+    buffer.reserve_exact(doubled.max(needed) - buffer.len());
 }
 
 /// How much of a body that nobody wants is read all the same.
