@@ -129,7 +129,7 @@ pub(crate) fn work<D: Disk>(mut writer: Writer<D>, mut waiting: mpsc::Receiver<J
         group.gather(&mut waiting, before, PATIENCE.min(took / 4));
         before = group.entries.len();
         let began = Instant::now();
-        let appended = writer.append(&group.entries, began);
+        let appended = writer.append(&mut group.entries, began);
         took = began.elapsed();
         group.tell(appended);
     }

@@ -94,8 +94,8 @@ impl Model {
 
     fn append(&mut self, writer: &mut Writer<Simulated>) {
         let first = self.issued;
-        let group: Vec<_> = (0..self.rng.usize(1..6)).map(|_| self.prepared()).collect();
-        let appended = writer.append(&group, self.now).unwrap_or(0);
+        let mut group: Vec<_> = (0..self.rng.usize(1..6)).map(|_| self.prepared()).collect();
+        let appended = writer.append(&mut group, self.now).unwrap_or(0);
         // Whoever is answered after the process died was not answered.
         if !self.disk.is_dead() {
             self.owed.extend(first..first + appended as u64);
@@ -216,7 +216,7 @@ fn a_new_segment_costs_its_first_group_one_sync() {
     let mut append = |files_then| {
         disk.syncs();
         let entry = Prepared::new(vec![7; 100], 1, 0).expect("small");
-        assert_eq!(writer.append(&[entry], Instant::now()), Ok(1));
+        assert_eq!(writer.append(&mut [entry], Instant::now()), Ok(1));
         assert_eq!((disk.syncs(), files()), ((1, 0), files_then));
     };
     assert_eq!(files(), 1, "made at the start");
@@ -232,7 +232,7 @@ fn a_new_segment_costs_its_first_group_one_sync() {
     // Without a ready one there are two, and nothing is lost.
     disk.syncs();
     let entry = Prepared::new(vec![7; 100], 1, 0).expect("small");
-    assert_eq!(writer.append(&[entry], Instant::now()), Ok(1));
+    assert_eq!(writer.append(&mut [entry], Instant::now()), Ok(1));
     assert_eq!(disk.syncs(), (1, 1));
 }
 
@@ -246,7 +246,7 @@ fn a_file_that_was_overtaken_is_not_used() {
     let Opened { mut writer, mut reader, mut maker, .. } = opened;
     let mut append = || {
         let entry = Prepared::new(vec![7; 60], 1, 0).expect("small");
-        assert_eq!(writer.append(&[entry], Instant::now()), Ok(1));
+        assert_eq!(writer.append(&mut [entry], Instant::now()), Ok(1));
     };
     append();
     let slow = maker.create().expect("a healthy disk").expect("it is wanted");

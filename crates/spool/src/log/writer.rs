@@ -1,6 +1,7 @@
 //! How are many entries made durable by one fdatasync?
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -77,10 +78,11 @@ impl<D: Disk> Writer<D> {
         }
     }
 
-    /// Makes the entries durable, as many from the first on as there is room for; how many, or why none is.
+    /// Makes the entries durable, as many from the first on as there is room for; how many, or why none is. It takes
+    /// their payloads.
     pub(crate) fn append(
         &mut self,
-        group: &[Prepared],
+        group: &mut [Prepared],
         now: Instant,
     ) -> Result<usize, AppendError> {
         if self.rest_until.is_some_and(|until| now < until) {
@@ -90,7 +92,7 @@ impl<D: Disk> Writer<D> {
         if fitting == 0 {
             return if group.is_empty() { Ok(0) } else { Err(AppendError::Full) };
         }
-        if let Err(error) = self.write(&group[..fitting]) {
+        if let Err(error) = self.write(&mut group[..fitting]) {
             tracing::error!(%error, "the spool's disk refuses: answered 503 where Kafka does not take it");
             self.rest_until = Some(now + self.shared.limits.rest);
             return Err(AppendError::Failing);
@@ -117,7 +119,7 @@ impl<D: Disk> Writer<D> {
     }
 
     /// Writes, syncs, commits.
-    fn write(&mut self, group: &[Prepared]) -> io::Result<()> {
+    fn write(&mut self, group: &mut [Prepared]) -> io::Result<()> {
         let mut active = match self.continued(group) {
             Some(active) => active,
             None => self.begin()?,
@@ -125,7 +127,8 @@ impl<D: Disk> Writer<D> {
         self.bytes.clear();
         for (head, entry) in self.heads.iter().zip(group) {
             self.bytes.extend_from_slice(&head.encode(active.name.salt));
-            self.bytes.extend_from_slice(&entry.payload);
+            // Copied, it is needed no more: a group is in memory once.
+            self.bytes.extend_from_slice(&mem::take(&mut entry.payload));
         }
         if let Err(error) = self.durable(&active) {
             self.give_up(&active);
