@@ -58,6 +58,9 @@ pub(crate) struct Options {
     /// A Kafka that runs already; without it one is started and taken away.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) bootstrap: Option<String>,
+    /// Seconds of load before the comparison that do not count: a broker that has just started is slow.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub(crate) warm_up: f64,
     /// linger.ms of every producer; postern's own default is 0.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0.0)]
     pub(crate) linger: f64,

@@ -59,6 +59,12 @@ impl Target {
         Self::Calendar,
     ];
 
+    /// Whether the broker has work with it.
+    #[must_use]
+    pub(crate) fn uses_kafka(self) -> bool {
+        self != Self::Hyper
+    }
+
     /// The word on the command line.
     #[must_use]
     pub(crate) fn word(self) -> &'static str {
