@@ -1,8 +1,9 @@
 //! How is the simulator kept posting while things die around it?
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postern_rig::hook;
 use postern_sim::{
@@ -12,6 +13,7 @@ use postern_sim::{
 use tokio::sync::oneshot;
 
 use crate::oracle::Oracle;
+use crate::verdict::millis;
 
 /// When the traffic is played; a fixed day, so that a seed gives the same bytes again. Tokens with a last day have one
 /// that is far ahead of any clock.
@@ -49,10 +51,20 @@ impl Traffic {
     }
 }
 
+/// Between two looks at how late the senders are.
+const TICK: Duration = Duration::from_millis(10);
+
 /// A running load; it stops with the value.
 pub(crate) struct Load {
     stop: Option<oneshot::Sender<()>>,
-    sender: Option<JoinHandle<Report>>,
+    sender: Option<JoinHandle<Sent>>,
+}
+
+/// What a load that has ended tells.
+pub(crate) struct Sent {
+    pub(crate) report: Report,
+    /// For how long the senders stood still at most: their answers look later than they were by as much.
+    pub(crate) stall: Duration,
 }
 
 impl Load {
@@ -77,23 +89,35 @@ impl Load {
                 ..SimLoad::new(target)
             };
             let until = async { drop(stopped.await) };
+            let stall = Arc::new(AtomicU64::new(0));
+            runtime.spawn(watch(Arc::clone(&stall)));
             let running = run(load, Arc::new(scenario), oracle, Arc::new(Live::default()), until);
-            runtime.block_on(running).expect("the load makes sense")
+            let report = runtime.block_on(running).expect("the load makes sense");
+            Sent { report, stall: Duration::from_millis(stall.load(Ordering::Relaxed)) }
         });
         Self { stop: Some(stop), sender: Some(sender) }
     }
 
     /// Sends nothing new, and waits for the last answers.
-    pub(crate) fn stop(mut self) -> Report {
+    pub(crate) fn stop(mut self) -> Sent {
         drop(self.stop.take());
         self.join()
     }
 
     /// Waits until a load with a bound has sent all of it.
-    pub(crate) fn join(&mut self) -> Report {
+    pub(crate) fn join(&mut self) -> Sent {
         let sender = self.sender.take().expect("a load ends once");
-        let report = sender.join();
-        report.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let sent = sender.join();
+        sent.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// Keeps the longest time in milliseconds by which the runtime's tasks were late.
+async fn watch(stall: Arc<AtomicU64>) {
+    loop {
+        let due = Instant::now() + TICK;
+        tokio::time::sleep(TICK).await;
+        stall.fetch_max(millis(due.elapsed()), Ordering::Relaxed);
     }
 }
 

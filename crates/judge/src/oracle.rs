@@ -7,7 +7,7 @@
 mod expect;
 mod ledger;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,16 +67,18 @@ pub(crate) struct Oracle {
     ledger: Ledger,
 }
 
+/// The long maps are trees: a table of millions of records that doubles stands still for two seconds, and the senders with
+/// it.
 #[derive(Default)]
 struct Issued {
-    records: HashMap<Key, Known>,
+    records: BTreeMap<Key, Known>,
     /// By the SHA-256 of a body: the records of each of its items.
     bodies: HashMap<String, Vec<Vec<Key>>>,
 }
 
 #[derive(Default)]
 struct Seen {
-    counts: HashMap<Key, u64>,
+    counts: BTreeMap<Key, u64>,
     /// Genuine, and quarantined because no topic takes a record of that size.
     aside: HashSet<Key>,
     /// How many items the quarantine records list as too large.

@@ -1,5 +1,6 @@
 //! What does one experiment say in the table, and when has it passed?
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -122,14 +123,16 @@ impl Answers {
             .unwrap_or_default()
     }
 
-    /// Answers over the deadline by more than the machine's own lag in the minute before them.
-    pub(crate) fn late(&self, echo: &Echo) -> usize {
+    /// Answers over the deadline by more than the machine's own lag in the minute before them: how many of each status.
+    pub(crate) fn late(&self, echo: &Echo) -> BTreeMap<u16, usize> {
         let late = |answer: &&Answer| {
-            answer.status().is_some()
-                && answer.took() > DEADLINE
-                && answer.took() > DEADLINE + echo.lag_before(answer.finished)
+            answer.took() > DEADLINE && answer.took() > DEADLINE + echo.lag_before(answer.finished)
         };
-        self.0.iter().filter(late).count()
+        let mut by_status = BTreeMap::new();
+        for status in self.0.iter().filter(late).filter_map(Answer::status) {
+            *by_status.entry(status).or_default() += 1;
+        }
+        by_status
     }
 
     /// When the first 2xx came to a request that was sent at `start` or later.
@@ -153,8 +156,11 @@ pub(crate) fn row(answers: &Answers, audit: &Audit, echo: &Echo, more: &[String]
         }
     }
     let late = answers.late(echo);
-    if late > 0 {
-        faults.push(format!("{late} answers over 2.5 s and the machine's lag"));
+    if !late.is_empty() {
+        let each: Vec<_> =
+            late.iter().map(|(status, count)| format!("{count} with {status}")).collect();
+        let sum = late.values().sum::<usize>();
+        faults.push(format!("{sum} answers over 2.5 s and the machine's lag: {}", each.join(", ")));
     }
     if answers.silent() > 0 {
         faults.push(format!("{} requests without an answer in 10 s", answers.silent()));

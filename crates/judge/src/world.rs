@@ -19,15 +19,18 @@ use postern_sim::Retry;
 use crate::auditor::Auditor;
 use crate::context::Context;
 use crate::echo::Echo;
-use crate::load::{Load, Traffic};
+use crate::load::{Load, Sent, Traffic};
 use crate::oracle::{Oracle, Shape};
 use crate::syncs::Syncs;
-use crate::verdict::{Answers, Row, row};
+use crate::verdict::{Answers, Row, millis, row};
 
 /// After the faults the topics get so long to hold all that was promised.
 const SETTLE: Duration = Duration::from_secs(120);
 /// A fresh notification after the faults is acknowledged within so long.
 const LIVELY: Duration = Duration::from_secs(30);
+
+/// Senders that stood still for so long show in the table.
+const STALL: Duration = Duration::from_millis(250);
 
 /// What an experiment asks for.
 pub(crate) struct Plan<'a> {
@@ -218,7 +221,10 @@ impl World {
     /// Sends nothing new and waits for the last answers.
     pub(crate) fn quiet(&mut self) {
         if let Some(load) = self.load.take() {
-            let report = load.stop();
+            let Sent { report, stall } = load.stop();
+            if stall >= STALL {
+                self.note(format!("the senders themselves stood still for {} ms", millis(stall)));
+            }
             let counts = report.counts;
             self.say(&format!(
                 "{} requests, {} with a 2xx, {} other statuses, {} cut, {} never sent",
@@ -286,8 +292,8 @@ impl World {
         let mut traffic = Traffic::new(self.seed ^ 0x6c69_7665_6c79, 20.0, 2);
         (traffic.requests, traffic.retry) = (Some(20), Some(retry));
         let start = Instant::now();
-        let report = Load::start(traffic, self.public, &self.oracle).join();
-        let (took, good) = (start.elapsed(), report.counts.successes);
+        let sent = Load::start(traffic, self.public, &self.oracle).join();
+        let (took, good) = (start.elapsed(), sent.report.counts.successes);
         self.require(good == 20 && took <= LIVELY, || {
             format!("after the faults {good} of 20 fresh deliveries were acknowledged in {took:?}")
         });

@@ -29,8 +29,8 @@ pub(crate) fn memory(context: Context, spool: bool) -> Row {
     let folder = spool_folder();
     let spool = spool.then_some((folder.as_path(), "256MiB"));
     let mut world = World::new(&context, &Plan { spool, ..Plan::plain() });
-    // What a pod of this size is given.
-    world.config = world.config.set("limits", "inflight_bytes", "\"8MiB\"");
+    // What a pod of this size is given (README, "Operating").
+    world.config = world.config.set("limits", "inflight_bytes", "\"6MiB\"");
     world.config = world.config.set("limits", "connections", "300");
     let wrapper = cap.wrapper();
     let wrapper: Vec<_> = wrapper.iter().map(String::as_str).collect();

@@ -37,8 +37,8 @@ fn an_answer_is_late_only_beyond_the_lag_of_the_machine() {
     let echo = Echo::start();
     let lag = millis(echo.worst());
     let late = Answers::new(vec![answer(2_600 + lag + 2_000, status(202))]);
-    assert_eq!(late.late(&echo), 1);
-    assert_eq!(Answers::new(vec![answer(2_500, status(202))]).late(&echo), 0);
+    assert_eq!(late.late(&echo), [(202, 1)].into());
+    assert_eq!(Answers::new(vec![answer(2_500, status(202))]).late(&echo), [].into());
 }
 
 #[test]
