@@ -60,3 +60,26 @@ fn the_environment_alone_is_a_configuration_and_its_mistakes_are_named() {
         assert!(wrong.stderr().contains(name), "{name} in {}", wrong.stderr());
     }
 }
+
+#[test]
+fn the_allocator_is_given_its_limits_in_the_same_process_and_the_operators_own_win() {
+    let kafka = Kafka::shared();
+    let topics = kafka.new_topics();
+    let edge = Postern::start_with(&Config::new(kafka, &topics), |command| {
+        command.env("MALLOC_TRIM_THRESHOLD_", "65536");
+    });
+    let of_process = |what: &str| {
+        let file = format!("/proc/{}/{what}", edge.id());
+        std::fs::read_to_string(file).expect("the process that was started still runs")
+    };
+    let environment = of_process("environ");
+    let mut limits: Vec<_> =
+        environment.split('\0').filter(|variable| variable.starts_with("MALLOC_")).collect();
+    limits.sort_unstable();
+    assert_eq!(limits, ["MALLOC_MMAP_THRESHOLD_=131072", "MALLOC_TRIM_THRESHOLD_=65536"]);
+    let arguments = of_process("cmdline");
+    let words: Vec<_> = arguments.split('\0').skip(1).take(2).collect();
+    assert_eq!(words, ["serve", "--log"], "{arguments}");
+    assert_eq!(edge.post(graph::PATH, &[], &one("limits-1")).status, 202);
+    assert_eq!(ids(&read_all(kafka, &topics.events)), ["limits-1"]);
+}
