@@ -51,7 +51,7 @@ impl Broker {
         Ok(Self { bootstrap: bootstrap.to_owned(), client, _own: None })
     }
 
-    /// Starts one broker that throws old segments away soon.
+    /// Starts one broker as an operator would, but one that throws old segments away soon.
     ///
     /// # Errors
     /// When it does not answer.
@@ -59,7 +59,8 @@ impl Broker {
         let properties =
             [("log.retention.check.interval.ms", "5000"), ("log.initial.task.delay.ms", "1000")];
         let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let kafka = Kafka::start(&Options { properties: properties.into(), ..Options::default() });
+        let properties = properties.into();
+        let kafka = Kafka::start(&Options { properties, steady: true, ..Options::default() });
         let broker = Self::connect(&kafka.bootstrap())?;
         Ok(Self { _own: Some(kafka), ..broker })
     }

@@ -64,11 +64,13 @@ pub struct Options {
     pub security: Security,
     /// More lines of `server.properties`; they win over the fixture's own.
     pub properties: Vec<(String, String)>,
+    /// The brokers run as an operator's do, with all of Java's compilers: for measuring. Otherwise they start quickly.
+    pub steady: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { brokers: 1, security: Security::Plaintext, properties: Vec::new() }
+        Self { brokers: 1, security: Security::Plaintext, properties: Vec::new(), steady: false }
     }
 }
 

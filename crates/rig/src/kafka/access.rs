@@ -37,7 +37,7 @@ impl Kafka {
         let program = place::repository().join("crates/rig/src/kafka/access/Access.java");
         let program = program.to_str().expect("the repository has a plain name");
         let bootstrap = format!("127.0.0.1:{}", self.nodes[0].ports.internal);
-        let mut java = node::java(&["-Xmx96m"], program);
+        let mut java = node::java(&[node::QUICK, &["-Xmx96m"]].concat(), program);
         java.args([&bootstrap, action, &format!("User:{SCRAM_USER}")]);
         let output = java.output();
         let output = output.unwrap_or_else(|error| panic!("setpriv does not start: {error}"));

@@ -12,10 +12,17 @@ use crate::spawn;
 const LOG_LEVEL: &str = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
 const LOG_TIME: &str = "-Dorg.slf4j.simpleLogger.showDateTime=true";
 
+/// Java that is quick to start rather than quick to run.
+pub(super) const QUICK: &[&str] =
+    &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xms64m", "-Xmx256m"];
+/// Java as it comes, with a heap that an idle machine has.
+const STEADY: &[&str] = &["-XX:-UsePerfData", "-Xms128m", "-Xmx512m"];
+
 /// One Kafka process, broker and controller in one, with a data directory of its own.
 pub(super) struct Node {
     folder: PathBuf,
     pub(super) ports: Ports,
+    steady: bool,
     process: Mutex<Option<Child>>,
 }
 
@@ -25,7 +32,7 @@ impl Node {
         fs::create_dir_all(&folder).expect("the folder is writable");
         let file = folder.join("server.properties");
         fs::write(&file, properties.to_text(&folder.join("data"))).expect("the folder is writable");
-        let mut format = java(&["-Xmx128m"], "kafka.tools.StorageTool");
+        let mut format = java(&[QUICK, &["-Xmx128m"]].concat(), "kafka.tools.StorageTool");
         // Any 16 bytes will do: each cluster has ports of its own.
         format.args(["format", "--cluster-id", "cG9zdGVybi1pdC1rYWZrYQ", "--config"]).arg(&file);
         if properties.security == Security::ScramSha512 {
@@ -41,7 +48,8 @@ impl Node {
             String::from_utf8_lossy(&stdout),
             String::from_utf8_lossy(&stderr),
         );
-        Self { folder, ports: properties.ports(), process: Mutex::new(None) }
+        let (ports, steady) = (properties.ports(), properties.options.steady);
+        Self { folder, ports, steady, process: Mutex::new(None) }
     }
 
     /// Starts the process; it is not ready yet.
@@ -51,7 +59,8 @@ impl Node {
             .append(true)
             .open(self.log_file())
             .expect("the folder is writable");
-        let mut kafka = java(&["-Xms128m", "-Xmx256m", LOG_LEVEL, LOG_TIME], "kafka.Kafka");
+        let machine = if self.steady { STEADY } else { QUICK };
+        let mut kafka = java(&[machine, &[LOG_LEVEL, LOG_TIME]].concat(), "kafka.Kafka");
         kafka.arg(self.folder.join("server.properties"));
         kafka.stdout(log.try_clone().expect("a file can be opened twice")).stderr(log);
         let mut process = self.process();
@@ -106,11 +115,10 @@ impl Drop for Node {
     }
 }
 
-/// Java on Kafka's class path, quick to start rather than quick to run.
+/// Java on Kafka's class path.
 pub(super) fn java(flags: &[&str], class: &str) -> Command {
     let class_path = jars::class_path();
     let mut java = spawn::command(Path::new("java"));
-    java.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]);
     java.args(flags).arg("-cp").arg(class_path).arg(class);
     java
 }
