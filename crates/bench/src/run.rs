@@ -17,6 +17,10 @@ use crate::{compare, disk, growth, note, plot, spooled};
 /// When a measurement fails or a file cannot be written.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(options.rounds() > 0 && options.seconds() > 0.0, "rounds and seconds are above 0");
+    ensure!(
+        options.seconds().is_finite() && options.warm_up.is_finite(),
+        "--seconds and --warm-up are finite numbers of seconds, such as 4 and 30"
+    );
     let mut report = Report::begin();
     let world = prepare(options)?;
     // What was measured before something failed is shown all the same.

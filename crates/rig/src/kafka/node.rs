@@ -15,7 +15,7 @@ const LOG_TIME: &str = "-Dorg.slf4j.simpleLogger.showDateTime=true";
 /// Java that is quick to start rather than quick to run.
 pub(super) const QUICK: &[&str] =
     &["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xms64m", "-Xmx256m"];
-/// Java as it comes, with a heap that an idle machine has.
+/// Java as it comes, with the heap of `deploy/kafka-dev.sh`.
 const STEADY: &[&str] = &["-XX:-UsePerfData", "-Xms128m", "-Xmx512m"];
 
 /// One Kafka process, broker and controller in one, with a data directory of its own.
