@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::batch::{Batch, Topic};
 use crate::form::{ContentMode, Form};
 use crate::json_writer;
-use crate::time::UnixMillis;
+use crate::time::Rfc3339;
 
 /// The longest value of a W3C `traceparent` of version 00.
 const TRACEPARENT: usize = 55;
@@ -38,8 +38,8 @@ pub(crate) struct CloudEvent<'a, D> {
     pub(crate) source: &'a str,
     pub(crate) r#type: &'a str,
     pub(crate) subject: Option<&'a str>,
-    pub(crate) time: UnixMillis,
-    pub(crate) recorded_time: UnixMillis,
+    pub(crate) time: Rfc3339,
+    pub(crate) recorded_time: Rfc3339,
     pub(crate) partition_key: &'a str,
     pub(crate) data_schema: &'static str,
     pub(crate) traceparent: Option<&'a str>,
@@ -105,8 +105,8 @@ impl<D: Serialize> CloudEvent<'_, D> {
             source: self.source,
             r#type: self.r#type,
             subject: self.subject,
-            time: Rfc3339(self.time),
-            recordedtime: Rfc3339(self.recorded_time),
+            time: self.time,
+            recordedtime: self.recorded_time,
             partitionkey: self.partition_key,
             dataschema: self.data_schema,
             datacontenttype: JSON,
@@ -123,24 +123,14 @@ impl<D: Serialize> CloudEvent<'_, D> {
         if let Some(subject) = self.subject {
             batch.header("ce_subject", subject.as_bytes());
         }
-        batch.header("ce_time", self.time.to_string().as_bytes());
-        batch.header("ce_recordedtime", self.recorded_time.to_string().as_bytes());
+        batch.header("ce_time", self.time.as_str().as_bytes());
+        batch.header("ce_recordedtime", self.recorded_time.as_str().as_bytes());
         batch.header("ce_partitionkey", self.partition_key.as_bytes());
         batch.static_header("ce_dataschema", self.data_schema);
         if let Some(traceparent) = self.traceparent {
             batch.header("ce_traceparent", traceparent.as_bytes());
         }
         batch.static_header("content-type", JSON);
-    }
-}
-
-/// An instant that is written without a heap allocation.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rfc3339(pub(crate) UnixMillis);
-
-impl Serialize for Rfc3339 {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
     }
 }
 

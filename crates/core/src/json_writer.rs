@@ -26,21 +26,23 @@ struct Writer<'o> {
 
 /// Nothing in it has to be escaped (RFC 8259, section 7): neither control characters nor `"` nor `\`.
 fn is_plain(text: &[u8]) -> bool {
-    let Some(last) = text.last_chunk() else {
-        let mut padded = [b' '; 8];
-        padded[..text.len()].copy_from_slice(text);
-        return special(padded) == 0;
-    };
-    let (words, _) = text.as_chunks();
-    words.iter().fold(special(*last), |found, word| found | special(*word)) == 0
+    if let Some(last) = text.last_chunk() {
+        let (words, _) = text.as_chunks();
+        let special = |word: &[u8; 8]| special(u64::from_le_bytes(*word));
+        words.iter().fold(special(last), |found, word| found | special(word)) == 0
+    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        special(u64::from(first) << 32 | u64::from(last)) == 0
+    } else {
+        text.iter().all(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\'))
+    }
 }
 
 /// Not 0 where one of eight bytes has to be escaped. Eight subtractions at once: the high bit of a byte comes up where it
 /// was below what is taken from it, or where one to its right was.
-const fn special(bytes: [u8; 8]) -> u64 {
+const fn special(word: u64) -> u64 {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = EACH * 0x80;
-    let word = u64::from_le_bytes(bytes);
     let control = word.wrapping_sub(EACH * 0x20);
     let quote = (word ^ (EACH * b'"' as u64)).wrapping_sub(EACH);
     let backslash = (word ^ (EACH * b'\\' as u64)).wrapping_sub(EACH);
@@ -48,6 +50,14 @@ const fn special(bytes: [u8; 8]) -> u64 {
 }
 
 impl Writer<'_> {
+    /// Writes a text in which nothing has to be escaped.
+    fn quote(self, text: &str) {
+        self.out.reserve(text.len() + 2);
+        self.out.push(b'"');
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(b'"');
+    }
+
     fn by_serde_json<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Error> {
         serde_json::to_writer(self.out, value)
     }
@@ -87,10 +97,7 @@ impl<'o> Serializer for Writer<'o> {
         if !is_plain(text.as_bytes()) {
             return self.by_serde_json(text);
         }
-        self.out.reserve(text.len() + 2);
-        self.out.push(b'"');
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.push(b'"');
+        self.quote(text);
         Ok(())
     }
 
@@ -129,7 +136,9 @@ impl<'o> Serializer for Writer<'o> {
         _: u32,
         variant: &'static str,
     ) -> Result<(), Error> {
-        self.serialize_str(variant)
+        debug_assert!(is_plain(variant.as_bytes()), "variants have plain names");
+        self.quote(variant);
+        Ok(())
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -226,20 +235,41 @@ struct Members<'o> {
     first: bool,
 }
 
+/// The longest name that is written at once, with its quotes, comma and colon.
+const NAME: usize = 32;
+
+impl Members<'_> {
+    /// Writes a member's name. Inlined, it is one copy of known bytes: the name is known where it is called.
+    #[inline(always)]
+    fn begin(&mut self, name: &'static str) {
+        debug_assert!(is_plain(name.as_bytes()), "members have plain names");
+        let opening: &[u8] = if std::mem::take(&mut self.first) { b"\"" } else { b",\"" };
+        let parts = [opening, name.as_bytes(), b"\":"];
+        let length = opening.len() + name.len() + 2;
+        let mut together = [0; NAME];
+        if length > together.len() {
+            return parts.iter().for_each(|part| self.out.extend_from_slice(part));
+        }
+        let mut at = 0;
+        for part in parts {
+            together[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+        self.out.extend_from_slice(&together[..length]);
+    }
+}
+
 impl SerializeStruct for Members<'_> {
     type Ok = ();
     type Error = Error;
 
+    #[inline(always)]
     fn serialize_field<T: Serialize + ?Sized>(
         &mut self,
         name: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        debug_assert!(is_plain(name.as_bytes()), "members have plain names");
-        self.out.reserve(name.len() + 4);
-        self.out.extend_from_slice(if std::mem::take(&mut self.first) { b"\"" } else { b",\"" });
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
+        self.begin(name);
         write(self.out, value)
     }
 
@@ -266,7 +296,7 @@ mod tests {
         number: (),
         inner: Inner,
         word: Word,
-        time: crate::cloud_event::Rfc3339,
+        time: crate::time::Rfc3339,
         shown: Shown<'a>,
     }
 
@@ -316,7 +346,7 @@ mod tests {
                     number: (),
                     inner: Inner { whole, float, truth: whole > 0 },
                     word: Word::Plain,
-                    time: crate::cloud_event::Rfc3339(crate::time::UnixMillis(whole)),
+                    time: crate::time::Rfc3339::of(crate::time::UnixMillis(whole)),
                     shown: Shown(text),
                 };
                 let mut ours = Vec::new();

@@ -3,8 +3,8 @@
 use serde::{Serialize, Serializer};
 
 use crate::claims::Claims;
-use crate::cloud_event::Rfc3339;
 use crate::percent;
+use crate::time::Rfc3339;
 
 /// `dataschema` of the events topic.
 pub(crate) const EVENT_SCHEMA: &str = "urn:postern:mailbox-event:v1";
@@ -26,7 +26,7 @@ macro_rules! words {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
+                serializer.serialize_unit_variant(stringify!($name), *self as u32, self.as_str())
             }
         }
     };

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::fmt::temporal::DateTimePrinter;
+use serde::{Serialize, Serializer};
 
 const MILLIS_A_DAY: i64 = 86_400_000;
 /// 0000-01-01: RFC 3339 writes no year before it.
@@ -32,10 +33,35 @@ impl UnixMillis {
 
 impl fmt::Display for UnixMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Outside the years 0 to 9999 there is no RFC 3339 form; the clamp keeps this total.
-        let instant =
-            jiff::Timestamp::from_millisecond(self.0.max(EARLIEST)).unwrap_or(jiff::Timestamp::MAX);
-        PRINTER.print_timestamp(&instant, jiff::fmt::StdFmtWrite(f)).map_err(|_| fmt::Error)
+        f.write_str(Rfc3339::of(*self).as_str())
+    }
+}
+
+/// An instant as text, RFC 3339 in UTC with milliseconds: put together once, however often it is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rfc3339([u8; 24]);
+
+impl Rfc3339 {
+    /// The text of an instant. Outside the years 0 to 9999 there is none; it is that of the nearest that has one.
+    pub(crate) fn of(instant: UnixMillis) -> Self {
+        let earliest = instant.0.max(EARLIEST);
+        let instant = jiff::Timestamp::from_millisecond(earliest).unwrap_or(jiff::Timestamp::MAX);
+        let mut text = [b'0'; 24];
+        PRINTER
+            .print_timestamp(&instant, jiff::fmt::StdIoWrite(text.as_mut_slice()))
+            .expect("every instant of these years has 24 characters");
+        Self(text)
+    }
+
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits and signs")
+    }
+}
+
+impl Serialize for Rfc3339 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 
 use crate::batch::{Batch, Topic};
 use crate::claims::Claims;
-use crate::cloud_event::{CloudEvent, Rfc3339};
+use crate::cloud_event::CloudEvent;
 use crate::delivery::{Delivery, Items, Rejection, Verified};
 use crate::form::Form;
 use crate::mailbox_event::{
@@ -21,7 +21,7 @@ use crate::mailbox_event::{
 use crate::percent;
 use crate::reason::{Reason, Untrusted};
 use crate::service::Service;
-use crate::time::UnixMillis;
+use crate::time::{Rfc3339, UnixMillis};
 use crate::trust::{Judgement, Trust};
 
 const CHANNEL_ID: &str = "x-goog-channel-id";
@@ -258,7 +258,7 @@ impl Notice<'_> {
         Subscription {
             id: self.channel,
             label: self.claims.label.as_deref(),
-            expires_at: self.expires.map(Rfc3339),
+            expires_at: self.expires.map(Rfc3339::of),
             ..Subscription::default()
         }
     }
@@ -281,14 +281,15 @@ impl Notice<'_> {
         percent::encode_into(&mut source, self.channel);
         let claims = &self.claims;
         let (user, subject_claim) = (claims.user.as_deref(), claims.subject.as_deref());
+        let received = Rfc3339::of(delivery.received);
         CloudEvent {
             topic,
             id: &self.number.to_string(),
             source: &source,
             r#type,
             subject,
-            time: delivery.received,
-            recorded_time: delivery.received,
+            time: received,
+            recorded_time: received,
             partition_key: &partition_key(Some(&claims.tenant), user, subject_claim, self.channel),
             data_schema,
             traceparent: delivery.traceparent,

@@ -15,6 +15,7 @@ use crate::mailbox_event::{
     Change, Credential, Cursor, EVENT_SCHEMA, Identity, Kind, Mailbox, MailboxEvent, Provider,
     Resource, Subscription, event_type, partition_key,
 };
+use crate::time::Rfc3339;
 
 /// A mailbox has a new position in its history.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,14 +66,15 @@ impl Notification {
             identity: if message.given_id { Identity::Strong } else { Identity::Weak },
             resync: None,
         };
+        let received = Rfc3339::of(delivery.received);
         CloudEvent {
             topic: Topic::Events,
             id: &message.id,
             source: &message.event_source(),
             r#type: &event_type(Kind::Mailbox.as_str(), Change::Changed.as_str()),
             subject: Some(&self.address),
-            time: message.published.unwrap_or(delivery.received),
-            recorded_time: delivery.received,
+            time: message.published.map_or(received, Rfc3339::of),
+            recorded_time: received,
             partition_key: &partition_key(tenant, None, mailbox.address, ""),
             data_schema: EVENT_SCHEMA,
             traceparent: delivery.traceparent,

@@ -59,10 +59,10 @@ impl<'h> Bearer<'h> {
         }
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
-        let base64url = |part: &str| {
-            let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-            !part.is_empty() && part.bytes().all(fits)
-        };
+        // To the end of each, which compiles to a look at many bytes at once: most tokens are good.
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_');
+        let base64url =
+            |part: &str| !part.is_empty() & part.bytes().fold(true, |all, byte| all & fits(byte));
         let formed = [header, claims, signature].into_iter().all(base64url);
         formed.then_some(Self { token, signed, header, claims, signature })
     }

@@ -7,7 +7,7 @@ mod payload;
 
 use super::pubsub::Message;
 use crate::batch::{Batch, Topic};
-use crate::cloud_event::{CloudEvent, Rfc3339};
+use crate::cloud_event::CloudEvent;
 use crate::delivery::Verified;
 use crate::form::Form;
 use crate::mailbox_event::{
@@ -16,6 +16,7 @@ use crate::mailbox_event::{
     partition_key,
 };
 use crate::percent;
+use crate::time::Rfc3339;
 
 pub(super) use payload::{Event, is_cloud_event};
 
@@ -60,7 +61,7 @@ impl Told<'_> {
         let pushed = self.message.subscription.as_deref();
         Subscription {
             id: self.event.subscription.as_deref().or(pushed).unwrap_or(&self.message.source.name),
-            expires_at: self.event.expires.map(Rfc3339),
+            expires_at: self.event.expires.map(Rfc3339::of),
             ..Subscription::default()
         }
     }
@@ -171,14 +172,15 @@ impl Told<'_> {
         data: &D,
         batch: &mut Batch,
     ) -> bool {
+        let received = Rfc3339::of(self.delivery.received);
         CloudEvent {
             topic,
             id,
             source: &self.message.event_source(),
             r#type,
             subject,
-            time: self.message.published.unwrap_or(self.delivery.received),
-            recorded_time: self.delivery.received,
+            time: self.message.published.map_or(received, Rfc3339::of),
+            recorded_time: received,
             partition_key: &partition_key(self.tenant(), None, None, self.subscription().id),
             data_schema,
             traceparent: self.delivery.traceparent,

@@ -6,7 +6,7 @@ use super::payload::Item;
 use super::resource::{self, Owner, ResourcePath};
 use super::verify::Genuine;
 use crate::batch::{Batch, Topic};
-use crate::cloud_event::{CloudEvent, Rfc3339};
+use crate::cloud_event::CloudEvent;
 use crate::delivery::Verified;
 use crate::form::Form;
 use crate::json::Text;
@@ -18,7 +18,7 @@ use crate::mailbox_event::{
 use crate::percent;
 use crate::quarantine::hex;
 use crate::reason::{Reason, Untrusted};
-use crate::time::UnixMillis;
+use crate::time::{Rfc3339, UnixMillis};
 
 const SERVICE: &str = "graph";
 
@@ -30,8 +30,9 @@ pub(crate) fn normalize(
 ) -> (Batch, Vec<Untrusted>) {
     let mut batch = Batch::with_capacity(items.len(), items.len() * 1_792);
     let mut too_large = Vec::new();
+    let received = Rfc3339::of(delivery.received);
     for genuine in items {
-        if !Notice::new(genuine, delivery, form).write(&mut batch) {
+        if !Notice::new(genuine, delivery, received, form).write(&mut batch) {
             too_large.push(Untrusted { index: genuine.index, reason: Reason::TooLarge });
         }
     }
@@ -47,11 +48,17 @@ struct Notice<'a> {
     source: String,
     key: String,
     delivery: &'a Verified<'a>,
+    received: Rfc3339,
     form: &'a Form,
 }
 
 impl<'a> Notice<'a> {
-    fn new(genuine: &'a Genuine<'a>, delivery: &'a Verified<'a>, form: &'a Form) -> Self {
+    fn new(
+        genuine: &'a Genuine<'a>,
+        delivery: &'a Verified<'a>,
+        received: Rfc3339,
+        form: &'a Form,
+    ) -> Self {
         let item = &genuine.item;
         let claims = &*genuine.claims;
         let id = item.subscription_id.as_deref().unwrap_or_default();
@@ -65,7 +72,7 @@ impl<'a> Notice<'a> {
             subscription: Subscription {
                 id,
                 label: claims.label.as_deref(),
-                expires_at: item.expires.as_deref().and_then(UnixMillis::parse).map(Rfc3339),
+                expires_at: item.expires.as_deref().and_then(UnixMillis::parse).map(Rfc3339::of),
                 provider_tenant_id: said(&item.tenant_id)
                     .or(said(&item.organization_id))
                     .or(path.provider_tenant),
@@ -78,6 +85,7 @@ impl<'a> Notice<'a> {
             },
             path,
             delivery,
+            received,
             form,
         }
     }
@@ -217,8 +225,8 @@ impl<'a> Notice<'a> {
             r#type,
             subject,
             // Graph does not say when it happened.
-            time: self.delivery.received,
-            recorded_time: self.delivery.received,
+            time: self.received,
+            recorded_time: self.received,
             partition_key: &self.key,
             data_schema,
             traceparent: self.delivery.traceparent,
