@@ -293,6 +293,7 @@ mod tests {
         #[serde(skip_serializing_if = "Option::is_none", rename = "@absent")]
         absent: Option<&'a str>,
         unit: Option<()>,
+        a_name_longer_than_any_that_an_event_has: Option<()>,
         number: (),
         inner: Inner,
         word: Word,
@@ -343,6 +344,7 @@ mod tests {
                     none: None,
                     absent: (whole % 2 == 0).then_some(text),
                     unit: Some(()),
+                    a_name_longer_than_any_that_an_event_has: None,
                     number: (),
                     inner: Inner { whole, float, truth: whole > 0 },
                     word: Word::Plain,

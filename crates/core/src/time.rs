@@ -111,6 +111,16 @@ mod tests {
     }
 
     #[test]
+    fn an_instant_of_every_year_has_a_text_of_one_length_that_reads_as_itself() {
+        let (year, odd) = (31_556_952_000, 7_919_003);
+        for number in 0..9_999 {
+            let instant = UnixMillis(EARLIEST + number * year + number % 366 * odd);
+            let text = Rfc3339::of(instant);
+            assert_eq!(UnixMillis::parse(text.as_str()), Some(instant), "{}", text.as_str());
+        }
+    }
+
+    #[test]
     fn days_are_counted_from_1970() {
         assert_eq!(Day::parse("2026-11-24"), Some(Day(0x512D)));
         assert_eq!(Day(0x512D).to_string(), "2026-11-24");
